@@ -1,0 +1,1 @@
+"""Adapters to suites others wrote."""

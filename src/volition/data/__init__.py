@@ -1,0 +1,1 @@
+"""Episodes on disk, readers of other formats, lint, statistics, the training loader."""

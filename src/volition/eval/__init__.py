@@ -1,0 +1,1 @@
+"""Rollouts, studies and metrics with intervals, and the pictures and reports made of them."""

@@ -1,0 +1,1 @@
+"""Language, vision, fusion and action heads, and the policies made of them."""

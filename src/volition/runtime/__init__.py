@@ -1,0 +1,1 @@
+"""The one loop: observe, infer, execute, shield, command; with its clock, executor and recorder."""

@@ -1,0 +1,1 @@
+"""A humanoid in MuJoCo physics: assets, world, rendering, scenes."""

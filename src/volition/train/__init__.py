@@ -1,0 +1,1 @@
+"""The trainer, its objectives, optimisation and checkpoints."""

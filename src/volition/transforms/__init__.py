@@ -1,0 +1,1 @@
+"""Image, state, action and text transforms with their inverses: one pipeline for training, evaluation and deployment."""
