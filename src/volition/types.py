@@ -30,6 +30,7 @@ from volition.specs import (
 __all__ = [
     "ActionChunk",
     "ActionDimension",
+    "ActionPoint",
     "ActionSpec",
     "BaseLimits",
     "CameraSpec",
@@ -165,6 +166,25 @@ class ActionChunk:
     def end(self) -> float:
         """The time of the last step."""
         return self.stamp + self.values.shape[0] * self.dt
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionPoint:
+    """One instant of an ActionChunk, at 50 Hz: what the executor samples and the body turns into a Command.
+
+    `chunk_stamp` is the stamp of the chunk behind it; `exhausted` is how long ago that chunk ended (s, 0 while
+    it runs): then absolute and discrete values are held and velocities have been let down to zero.
+    """
+
+    stamp: float
+    values: Array  # (A,)
+    spec: str  # name of the ActionSpec
+    chunk_stamp: float
+    exhausted: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stamp", _stamp("ActionPoint", self.stamp))
+        object.__setattr__(self, "values", _vector("ActionPoint", "values", self.values))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -147,14 +147,14 @@ def _cameras(pixels: int) -> tuple[CameraSpec, ...]:
         CameraSpec(
             name=f"{side}_wrist",
             body=f"{side}_wrist_yaw_link",
-            position=(0.03, 0.0, 0.075),
-            pitch=0.55,
-            yaw=0.0,
+            position=(0.0, 0.06 if side == "right" else -0.06, 0.085),
+            pitch=0.6,
+            yaw=-0.15 if side == "right" else 0.15,
             field_of_view=math.radians(75),
             height=pixels,
             width=pixels,
             rate_hz=10.0,
-            source="Volition's choice: above the palm, looking over the fingers",
+            source="Volition's choice: on the palm's side of the wrist, looking at the grasp centre between thumb and fingers",
         )
         for side in ("left", "right")
     )

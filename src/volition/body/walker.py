@@ -1,0 +1,108 @@
+"""Closes the loop on where the robot should be: 1 m commanded is 1 m walked. Runs inside the robot, before the balance controller.
+
+The balance policy walks 60 to 90 % of what it is asked and drifts. So the commanded velocity is integrated into a
+reference pose on the floor, and the policy is asked for that velocity plus a correction towards the reference.
+Walking sways the pelvis by some centimetres once a stride, so the error is averaged over a stride, the reference's
+and the robot's pose alike, which keeps the average free of lag.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from volition.body.balance import STRIDE
+from volition.transforms.rotation import wrap, yaw
+from volition.types import RobotSpec, RobotState
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalkerConfig:
+    """Gains and tolerances; three numbers are forward, left, turn."""
+
+    feedforward: tuple[float, float, float] = (1.15, 1.45, 1.1)  # the policy's own shortfall, measured
+    gain: tuple[float, float, float] = (1.3, 1.3, 1.3)  # 1/s
+    most: tuple[float, float, float] = (1.0, 1.0, 1.0)  # m/s, m/s, rad/s: what the policies were trained to
+    window: float = STRIDE  # s
+    arrive: tuple[float, float] = (0.03, 0.03)  # m, rad: close enough to stand still ...
+    stay: float = 0.6  # s: ... once it has been for this long
+    leave: tuple[float, float] = (0.06, 0.08)  # m, rad: pushed this far away, it steps back
+    leash: tuple[float, float] = (1.0, 0.8)  # m, rad: the reference waits for a robot that is held up
+
+
+class Walker:
+    """A velocity command in (forward, left, turn), the velocity to ask of the balance policy out. Once a control tick."""
+
+    def __init__(self, robot: RobotSpec, config: WalkerConfig | None = None) -> None:
+        self.config = config or WalkerConfig()
+        self._tick = 1.0 / robot.control_rate_hz
+        self._length = max(1, round(self.config.window * robot.control_rate_hz))
+        self.reset()
+
+    def reset(self) -> None:
+        self._reference: np.ndarray | None = None  # x, y, heading on the floor
+        self._errors: list[np.ndarray] = []
+        self._walking = False
+        self._close = 0.0  # s within `arrive`
+
+    @property
+    def reference(self) -> np.ndarray | None:
+        """Where the robot should be: x, y, heading."""
+        return self._reference
+
+    def step(self, wanted: np.ndarray, state: RobotState) -> np.ndarray:
+        config = self.config
+        heading = float(yaw(state.base_quaternion))
+        if self._reference is None:
+            self._reference = np.array([*state.base_position[:2], heading])
+        self._advance(wanted)
+        self._pull(state.base_position, heading)
+        error = self._error(state.base_position, heading)
+        distance, angle = math.hypot(error[0], error[1]), abs(error[2])
+        if np.any(wanted):
+            self._walking = True
+            self._close = 0.0
+        elif self._walking:
+            close = distance < config.arrive[0] and angle < config.arrive[1]
+            self._close = self._close + self._tick if close else 0.0
+            self._walking = self._close < config.stay
+        else:
+            self._walking = distance > config.leave[0] or angle > config.leave[1]
+        if not self._walking:
+            return np.zeros(3)
+        asked = np.array(config.feedforward) * wanted + np.array(config.gain) * error
+        most = np.array(config.most)
+        return np.clip(asked, -most, most)
+
+    def _advance(self, wanted: np.ndarray) -> None:
+        assert self._reference is not None
+        middle = self._reference[2] + 0.5 * self._tick * wanted[2]
+        forward, left = np.array([math.cos(middle), math.sin(middle)]), np.array([-math.sin(middle), math.cos(middle)])
+        self._reference[:2] += self._tick * (wanted[0] * forward + wanted[1] * left)
+        self._reference[2] = wrap(self._reference[2] + self._tick * wanted[2])
+
+    def _pull(self, position: np.ndarray, heading: float) -> None:
+        """Keep the reference within its leash of the robot."""
+        assert self._reference is not None
+        far, turn = self.config.leash
+        away = self._reference[:2] - position[:2]
+        distance = float(np.linalg.norm(away))
+        if distance > far:
+            self._reference[:2] = position[:2] + away * (far / distance)
+        ahead = float(wrap(self._reference[2] - heading))
+        if abs(ahead) > turn:
+            self._reference[2] = wrap(heading + math.copysign(turn, ahead))
+
+    def _error(self, position: np.ndarray, heading: float) -> np.ndarray:
+        """Forward, left and turn still to go, averaged over a stride."""
+        assert self._reference is not None
+        away = self._reference[:2] - position[:2]
+        cosine, sine = math.cos(heading), math.sin(heading)
+        error = np.array(
+            [cosine * away[0] + sine * away[1], -sine * away[0] + cosine * away[1], wrap(self._reference[2] - heading)]
+        )
+        self._errors.append(error)
+        del self._errors[: -self._length]
+        return np.mean(self._errors, axis=0)

@@ -1,0 +1,105 @@
+"""The settings of `volition demo` and `volition run`: read by the command line, checked when they are built.
+
+Only the standard library is imported, so that `volition --help` is quick and needs no simulator.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from volition.errors import ContractError
+
+ROBOTS = ("sim",)
+
+
+def _check_seed(owner: str, seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise ContractError(f"{owner}.seed is {seed}; it must be 0 to {2**32 - 1}.")
+
+
+def _check_seconds(owner: str, seconds: float) -> None:
+    if not (math.isfinite(seconds) and 1 <= seconds <= 3600):
+        raise ContractError(f"{owner}.seconds is {seconds}; it must be 1 to 3600.")
+
+
+def _check_instruction(owner: str, name: str, text: str) -> None:
+    if not text.strip() or len(text) > 500:
+        raise ContractError(f"{owner}.{name} has {len(text.strip())} characters; it must have 1 to 500.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig:
+    """Run a showcase, or one instruction, on the simulated G1 and write a video of it.
+
+    Example: volition demo --say "raise your left arm, then take two steps back"
+    """
+
+    say: str | None = None
+    """One instruction in plain English; without it a showcase of several is run."""
+    out: Path = Path("out/demo")
+    """Folder for the video and the summary; made when it is missing."""
+    seed: int = 0
+    """Seed of everything random; written into the summary."""
+    seconds: float = 60.0
+    """Longest simulated time in seconds, 1 to 3600; the run ends earlier when all is done."""
+    video: bool = True
+    """Write an mp4 of the third-person and head views."""
+    width: int = 854
+    """Width of the video in pixels, even, 64 to 3840."""
+    height: int = 480
+    """Height of the video in pixels, even, 64 to 2160."""
+    fps: int = 25
+    """Frames a second of the video, 1 to 50 (the control rate)."""
+
+    def __post_init__(self) -> None:
+        if self.say is not None:
+            _check_instruction("DemoConfig", "say", self.say)
+        _check_seed("DemoConfig", self.seed)
+        _check_seconds("DemoConfig", self.seconds)
+        for name, highest in (("width", 3840), ("height", 2160)):
+            pixels = getattr(self, name)
+            if not 64 <= pixels <= highest or pixels % 2:
+                raise ContractError(
+                    f"DemoConfig.{name} is {pixels}; it must be an even number, 64 to {highest} pixels."
+                )
+        if not 1 <= self.fps <= 50:
+            raise ContractError(f"DemoConfig.fps is {self.fps}; it must be 1 to 50 frames a second.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Give one instruction to one robot, through the same loop and shield that everything uses.
+
+    Example: volition run "wave, then turn left" --out out/wave --video
+    """
+
+    instruction: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="INSTRUCTION")]
+    """What the robot is told, in plain English and in quotes."""
+    robot: Literal["sim"] = "sim"
+    """Which robot to run on; `sim` is the G1 in physics."""
+    out: Path | None = None
+    """Folder for the summary and the video; without it nothing is written."""
+    seed: int = 0
+    """Seed of everything random; written into the summary."""
+    seconds: float = 60.0
+    """Longest time in seconds of the robot's clock, 1 to 3600."""
+    video: bool = False
+    """Write an mp4 as well; needs `--out`."""
+    latency_ms: float | None = None
+    """Pretend that the policy takes this long, 0 to 5000 ms; without it the policy's own time counts."""
+
+    def __post_init__(self) -> None:
+        _check_instruction("RunConfig", "instruction", self.instruction)
+        if self.robot not in ROBOTS:
+            raise ContractError(f"RunConfig.robot is {self.robot!r}; it must be one of {', '.join(ROBOTS)}.")
+        _check_seed("RunConfig", self.seed)
+        _check_seconds("RunConfig", self.seconds)
+        if self.video and self.out is None:
+            raise ContractError("RunConfig.video is True but RunConfig.out is None; say where to write with out.")
+        if self.latency_ms is not None and not 0 <= self.latency_ms <= 5000:
+            raise ContractError(f"RunConfig.latency_ms is {self.latency_ms}; it must be 0 to 5000 ms, or none.")

@@ -1,0 +1,65 @@
+"""One policy, one instruction, one simulated robot, through the one loop with the shield in it: what demo, run and studies share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from volition.body.whole_body import WholeBody
+from volition.policy import Policy
+from volition.robots.g1_assets import light_g1
+from volition.runtime.executor import Executor
+from volition.runtime.inference import SimulatedInference
+from volition.runtime.loop import Loop
+from volition.runtime.recorder import Recorder
+from volition.runtime.report import RunSummary, Tick
+from volition.safety.collision import CollisionModel
+from volition.safety.guard import Guard
+from volition.safety.shield import Shield
+from volition.sim.session import Session
+from volition.types import RobotSpec, RobotState
+
+
+class Rig:
+    """The parts that do not change from run to run; building them takes half a second, so build one and keep it."""
+
+    def __init__(self, spec: RobotSpec) -> None:
+        self.spec = spec
+        self.body = WholeBody(spec)
+        self.collision = CollisionModel(spec, light_g1())
+
+    def guard(self) -> Guard:
+        return Guard(Shield(self.spec, collision=self.collision))
+
+    def rollout(
+        self,
+        session: Session,
+        policy: Policy,
+        instruction: str,
+        *,
+        limit_s: float,
+        guard: Guard | None = None,
+        latency_s: float | None = 0.02,
+        recorder: Recorder | None = None,
+        on_tick: Callable[[Tick], None] | None = None,
+        until: Callable[[RobotState], bool] | None = None,
+        cameras: bool = False,
+        settle_s: float = 0.5,
+    ) -> RunSummary:
+        """Run until the policy is done or `limit_s` has passed. `latency_s` None: the policy's own wall time counts."""
+        inference = SimulatedInference(policy, latency_s)
+        loop = Loop(
+            robot=session.robot,
+            inference=inference,
+            executor=Executor(policy.action_spec),
+            body=self.body,
+            guard=guard or self.guard(),
+            clock=session.clock,
+            recorder=recorder,
+            on_tick=on_tick,
+            cameras=cameras,
+            settle_s=settle_s,
+        )
+        try:
+            return loop.run(instruction, limit_s=limit_s, until=until)
+        finally:
+            inference.close()

@@ -1,0 +1,345 @@
+"""The one loop, in simulation and on robots: observe, infer, execute, body, shield, command.
+
+    robot.read -> [every policy tick: robot.look -> inference.submit] -> inference.poll -> guard.admit
+               -> executor.accept ... executor.sample -> body.resolve -> guard.apply -> robot.command
+
+The clock decides where it runs: a RealClock waits, the simulator's clock steps physics. Nothing here blocks but
+`clock.sleep_until`. Whatever fails above the shield (policy, chunk, body) becomes "no new command", which the
+shield answers with the robot's safe action; whatever fails below it ends the run, with the robot brought to rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from volition.errors import ContractError
+from volition.robots.robot import Robot
+from volition.runtime.clock import Clock
+from volition.runtime.executor import Executor
+from volition.runtime.inference import Answer, Inference
+from volition.runtime.recorder import Recorder
+from volition.runtime.report import RunSummary, Status, Tick
+from volition.runtime.rest import Rest
+from volition.safety import reasons
+from volition.types import ActionPoint, Command, Intervention, Observation, RobotState
+
+if TYPE_CHECKING:  # the guard is passed in; its module needs MuJoCo, which this one does without
+    from volition.safety.guard import Guard
+
+_NOTES = 1000  # a run keeps its latest
+
+
+class Body(Protocol):
+    """Turns actions of one action space into commands: the whole-body controller, or a test's few lines."""
+
+    def reset(self, state: RobotState) -> None: ...
+
+    def resolve(self, point: ActionPoint, state: RobotState) -> Command: ...
+
+
+@dataclass
+class _Run:
+    """What one run has come to so far."""
+
+    instruction: str
+    begin: float
+    limit: float
+    ticks: int = 0
+    misses: int = 0
+    worst: float = 0.0
+    accepted: int = 0
+    refused: int = 0
+    late: int = 0
+    errors: int = 0
+    seen: int = 0  # guard events that have been handed out, of all it ever had
+    counts: Mapping[str, int] = field(default_factory=dict)  # the guard's, at first of before, then of this run
+    stops: int = 0
+    policy_at: float = 0.0
+    status: Status | None = None  # set when it is decided that the run ends
+    ended: float = 0.0
+    verdict: tuple[Status, float] | None = None  # the policy's, and when to act on it
+    rest: Rest | None = None  # while no policy is followed
+    safe: tuple[Command, ...] = ()  # the last two sent
+    images: Mapping[str, np.ndarray] = field(default_factory=dict)
+    latencies: list[float] = field(default_factory=list)
+    notes: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=_NOTES))
+
+
+class Loop:
+    """Build it once for a robot and a policy, `run` it once an instruction. The caller closes `inference`.
+
+    `settle_s`: after the policy says done or failed, its chunk plays out and this passes. `rest_s`: every run ends
+    with the arms still and the base brought to a stand within this. `late_s`: a control tick that begins later
+    than this is a miss. `anchor` tells where the robot is in the executor's action space, if somebody knows: the
+    first chunk then starts there.
+    """
+
+    def __init__(
+        self,
+        *,
+        robot: Robot,
+        inference: Inference,
+        executor: Executor,
+        body: Body,
+        guard: Guard,
+        clock: Clock,
+        recorder: Recorder | None = None,
+        on_tick: Callable[[Tick], None] | None = None,
+        cameras: bool = True,
+        anchor: Callable[[RobotState], np.ndarray] | None = None,
+        settle_s: float = 0.5,
+        rest_s: float = 0.6,
+        late_s: float = 0.005,
+    ) -> None:
+        self._robot, self._inference, self._executor, self._body = robot, inference, executor, body
+        self._guard, self._clock, self._recorder, self._on_tick = guard, clock, recorder, on_tick
+        self._cameras, self._anchor = cameras, anchor
+        self._settle, self._rest_s, self._late = settle_s, rest_s, late_s
+        self._period = 1.0 / robot.spec.control_rate_hz
+        self._policy_period = 1.0 / robot.spec.policy_rate_hz
+
+    def run(self, instruction: str, *, limit_s: float, until: Callable[[RobotState], bool] | None = None) -> RunSummary:
+        """Follow one instruction until the policy, `until`, the limit or somebody ends it."""
+        if not math.isfinite(limit_s) or limit_s <= 0:
+            raise ContractError(f"Loop.run: limit_s is {limit_s}; it must be a finite number of seconds above 0.")
+        self._inference.start(instruction)  # may refuse the instruction: before the robot is touched
+        state = self._robot.read()
+        begin = self._clock.now()
+        self._guard.start(state, begin)
+        self._body.reset(state)
+        self._executor.reset(None if self._anchor is None else self._anchor(state))
+        if self._recorder is not None:
+            self._recorder.start(instruction, self._robot.spec, self._executor.spec)
+        run = _Run(instruction=instruction, begin=begin, limit=begin + limit_s, policy_at=begin)
+        run.seen = self._events()
+        run.counts, run.stops = self._guard.counts(), self._guard.faults()
+        still = state.position[self._robot.spec.commanded_index]
+        run.rest = Rest(self._robot.spec, still, np.zeros_like(still), np.zeros(3), begin)
+        try:
+            with _interrupts() as interrupted:
+                self._go(run, interrupted, until)
+        except BaseException as error:
+            self._end(run, "error", self._clock.now(), f"{type(error).__name__}: {error}")
+            with contextlib.suppress(Exception):  # the first error is the one to tell
+                self._calm(run)
+            with contextlib.suppress(Exception):
+                self._save(run)
+            raise
+        return self._save(run)
+
+    def _go(self, run: _Run, interrupted: Callable[[], bool], until: Callable[[RobotState], bool] | None) -> None:
+        deadline = run.begin
+        while run.status is None or deadline < run.ended + self._rest_s or (interrupted() and run.status != "stopped"):
+            now = self._clock.now()
+            run.worst = max(run.worst, now - deadline)
+            run.misses += now - deadline > self._late
+            try:
+                if interrupted() and run.status != "stopped":
+                    raise KeyboardInterrupt
+                self._tick(run, now, until)
+            except KeyboardInterrupt:  # also from a viewer, whose window was closed
+                if run.status == "stopped":
+                    raise
+                self._guard.estop.press("Ctrl-C")
+                self._end(run, "stopped", now, "stopped by Ctrl-C")
+            deadline += self._period
+            behind = int((self._clock.now() - deadline) / self._period)
+            if behind > 0:  # leave ticks out rather than send old commands in a burst
+                run.misses += behind
+                run.ticks += behind
+                deadline += behind * self._period
+            self._clock.sleep_until(deadline)
+
+    def _tick(self, run: _Run, now: float, until: Callable[[RobotState], bool] | None) -> None:
+        state = self._robot.read()
+        action, command = None, None
+        if run.status is None:
+            self._observe(run, state, now)
+            while (answer := self._inference.poll(now)) is not None:
+                self._take(run, answer, now)
+            action = self._executor.sample(now)
+        if action is not None:
+            command = self._resolve(run, action, state, now)
+        elif run.rest is not None:
+            command = run.rest.command(now)
+        safe = self._guard.apply(command, state, now)
+        self._robot.command(safe)
+        run.safe = (*run.safe[-1:], safe)
+        fresh = tuple(islice(self._guard.events, max(0, len(self._guard.events) - (self._events() - run.seen)), None))
+        run.seen = self._events()
+        chunk = self._executor.chunk
+        tick = Tick(
+            index=run.ticks,
+            stamp=now,
+            state=state,
+            action=action,
+            command=command,
+            safe=safe,
+            chunk_status="" if chunk is None else chunk.status,
+            note="" if chunk is None else chunk.note,
+            images=run.images,
+            shield=self._guard.status,
+            interventions=fresh,
+        )
+        run.ticks += 1
+        if self._recorder is not None:
+            self._recorder.add(tick)
+        if self._on_tick is not None:
+            self._on_tick(tick)
+        self._judge(run, state, now, until)
+
+    def _observe(self, run: _Run, state: RobotState, now: float) -> None:
+        if now < run.policy_at - 0.5 * self._period:
+            return
+        run.policy_at = max(run.policy_at + self._policy_period, now)
+        if self._cameras:
+            run.images = self._robot.look()
+        self._inference.submit(
+            Observation(stamp=state.stamp, state=state, images=run.images, instruction=run.instruction)
+        )
+
+    def _take(self, run: _Run, answer: Answer, now: float) -> None:
+        """Admit, execute and note what the policy answered."""
+        run.latencies.append(answer.latency_s)
+        if answer.chunk is None:
+            run.errors += 1
+            self._report(run, now, f"{type(answer.error).__name__}: {answer.error}")
+            return
+        chunk = self._guard.admit(answer.chunk, now)
+        if chunk is None:
+            run.refused += 1
+            run.notes.append((now, f"chunk of {answer.stamp:.2f} s refused by the shield"))
+            return
+        before = self._executor.chunk
+        try:
+            accepted = self._executor.accept(chunk, now)
+        except ContractError as error:
+            run.refused += 1
+            self._report(run, now, str(error))
+            return
+        if not accepted:
+            run.refused += 1
+            run.late += 1
+            run.notes.append((now, f"chunk of {chunk.stamp:.2f} s came too late, {now - chunk.stamp:.2f} s after it"))
+            return
+        run.accepted += 1
+        if chunk.note and (before is None or before.note != chunk.note):
+            run.notes.append((now, chunk.note))
+        if chunk.status != "running" and run.verdict is None:
+            run.verdict = (chunk.status, chunk.end + self._settle)
+
+    def _resolve(self, run: _Run, action: ActionPoint | None, state: RobotState, now: float) -> Command | None:
+        if action is None:
+            return None
+        try:
+            return self._body.resolve(action, state)
+        except Exception as error:  # a solver that fails must not take the loop down: the shield holds
+            text = f"no command: {type(error).__name__}: {error}"
+            if not run.notes or run.notes[-1][1] != text:
+                run.notes.append((now, text))
+            return None
+
+    def _judge(self, run: _Run, state: RobotState, now: float, until: Callable[[RobotState], bool] | None) -> None:
+        """Whether the run ends with this tick."""
+        if run.status is not None:
+            return
+        if self._guard.estop.pressed:
+            self._end(run, "stopped", now, f"emergency stop: {self._guard.estop.why}")
+        elif until is not None and until(state):
+            self._end(run, "reached", now, "reached what it was run for")
+        elif run.verdict is not None and now >= run.verdict[1]:
+            self._end(run, run.verdict[0], now, f"the policy says {run.verdict[0]}")
+        elif now >= run.limit - 0.5 * self._period:
+            verdict = "time" if run.verdict is None else run.verdict[0]
+            self._end(run, verdict, now, f"the time limit of {run.limit - run.begin:g} s")
+
+    def _end(self, run: _Run, status: Status, now: float, note: str) -> None:
+        """Decide that the run is over. What follows is rest, which the summary does not count."""
+        if run.status is None:
+            run.ended = now
+            run.counts = {
+                reason: more
+                for reason, count in self._guard.counts().items()
+                if (more := count - run.counts.get(reason, 0))
+            }
+            run.stops = self._guard.faults() - run.stops
+        run.status = status
+        run.notes.append((now, note))
+        if run.safe:
+            before, last = run.safe[0], run.safe[-1]
+            velocity = (last.position - before.position) / self._period
+            run.rest = Rest(self._robot.spec, last.position, velocity, last.base_velocity, now)
+
+    def _events(self) -> int:
+        """All events the guard ever had; it keeps the latest of them."""
+        return len(self._guard.events) + self._guard.dropped
+
+    def _calm(self, run: _Run) -> None:
+        """After an error: bring the robot to rest without recorder, viewer or policy."""
+        end = self._clock.now() + self._rest_s
+        while (now := self._clock.now()) < end:
+            state = self._robot.read()
+            self._robot.command(self._guard.apply(None, state, now))
+            self._clock.sleep_until(now + self._period)
+
+    def _report(self, run: _Run, now: float, detail: str) -> None:
+        self._guard.report(Intervention(stamp=now, reason=reasons.POLICY, detail=detail))
+        run.notes.append((now, f"policy: {detail}"))
+
+    def _save(self, run: _Run) -> RunSummary:
+        summary = RunSummary(
+            instruction=run.instruction,
+            status=run.status or "error",
+            duration_s=run.ended - run.begin,
+            ticks=run.ticks,
+            misses=run.misses,
+            worst_late_s=run.worst,
+            accepted=run.accepted,
+            refused=run.refused,
+            late=run.late,
+            errors=run.errors,
+            latency_p50_s=float(np.median(run.latencies)) if run.latencies else None,
+            latency_max_s=max(run.latencies, default=None),
+            interventions=run.counts,
+            stops=run.stops,
+            notes=tuple((stamp - run.begin, text) for stamp, text in run.notes),
+        )
+        if self._recorder is not None:
+            self._recorder.save(summary)
+        return summary
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a flag that the loop looks at between ticks; the second raises at once.
+
+    A KeyboardInterrupt out of nowhere could come in the middle of a command to the robot.
+    """
+    presses: list[int] = []  # no lock: a handler may interrupt whatever holds one
+
+    def note(number: int, frame: object) -> None:
+        presses.append(number)
+        if len(presses) > 1:
+            raise KeyboardInterrupt
+
+    def interrupted() -> bool:
+        return bool(presses)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted  # signals go to the main thread only
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,59 @@
+"""Why the shield acts: every reason with its meaning and its kind. `Intervention.reason` is always one of these."""
+
+from __future__ import annotations
+
+# Limits: the value is trimmed and the motion goes on.
+POSITION = "position"
+VELOCITY = "velocity"
+ACCELERATION = "acceleration"
+JERK = "jerk"
+BASE_VELOCITY = "base_velocity"
+BASE_ACCELERATION = "base_acceleration"
+SELF_COLLISION = "self_collision"
+BOUNDS = "bounds"
+
+# Refusals: the chunk is not used; what was there before goes on until it is stale.
+LATE = "late"
+OUT_OF_ORDER = "out_of_order"
+REPEATED = "repeated"
+FUTURE = "future"
+BAD_CHUNK = "bad_chunk"
+
+# Faults: the robot's safe action.
+NOT_FINITE = "not_finite"
+SHAPE = "shape"
+STALE = "stale"
+MISSING = "missing"
+STATE = "state"
+ESTOP = "estop"
+POLICY = "policy"
+SHIELD = "shield"
+
+LIMITS: dict[str, str] = {
+    POSITION: "The target lies outside the joint's range, or the joint could no longer stop inside it.",
+    VELOCITY: "The step to the target is faster than the joint may move.",
+    ACCELERATION: "The step to the target changes the joint's velocity faster than allowed.",
+    JERK: "The step to the target changes the joint's acceleration faster than allowed.",
+    BASE_VELOCITY: "The walking command is faster than the base may move.",
+    BASE_ACCELERATION: "The walking command changes faster than the base may change.",
+    SELF_COLLISION: "The arm would come too near to the body or to the other arm before it could stop.",
+    BOUNDS: "A value of the chunk lies outside its dimension's bounds and was clipped to them.",
+}
+REFUSALS: dict[str, str] = {
+    LATE: "The chunk was made from an observation that is older than allowed.",
+    OUT_OF_ORDER: "The chunk is older than one that was already taken.",
+    REPEATED: "The chunk has the stamp of one that was already taken.",
+    FUTURE: "The chunk is stamped later than the robot's clock shows.",
+    BAD_CHUNK: "The chunk's action space is unknown, its shape is wrong, or a discrete id does not exist.",
+}
+FAULTS: dict[str, str] = {
+    NOT_FINITE: "A command holds a value that is not a finite number (a chunk that does is refused).",
+    SHAPE: "A command has not one value for each commanded joint.",
+    STALE: "The command, or the observation behind it, is older than allowed, or dated in the future.",
+    MISSING: "There is no command for this tick.",
+    STATE: "The robot's measured state is not finite, of the wrong size, or too old.",
+    ESTOP: "The emergency stop is pressed; it stays so until it is reset.",
+    POLICY: "The policy failed, as the loop reported.",
+    SHIELD: "The shield itself failed; the stored stop plan is followed.",
+}
+MEANINGS: dict[str, str] = {**LIMITS, **REFUSALS, **FAULTS}

@@ -1,0 +1,139 @@
+"""Pictures without a screen: EGL or OSMesa, chosen and verified when the renderer starts; the robot's cameras and free views.
+
+MuJoCo's own Renderer picks its backend once, from the environment, when mujoco is imported. This one makes the
+context itself, so that the choice can be tried and a failure explained. A backend that fails can leave a process in a
+state where the next one returns garbage without an error, so each is tried in a child process first.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from volition.errors import RenderError
+
+BACKENDS = ("egl", "osmesa")
+HOW_TO_INSTALL = "On Debian or Ubuntu run `apt-get install libegl1 libgl1-mesa-dri` (EGL) or `apt-get install libosmesa6`."
+_SCENE = """<mujoco><worldbody><light pos="0 0 3"/><camera name="eye" pos="0 -2 0.6" xyaxes="1 0 0 0 0.3 1"/>
+<geom type="plane" size="3 3 .1" rgba=".2 .4 .2 1"/><body><freejoint/><geom size=".3" rgba=".9 .2 .1 1"/></body>
+</worldbody></mujoco>"""
+
+
+@functools.cache
+def backend() -> str:
+    """The first backend that draws true pictures here; the environment's MUJOCO_GL, if set, is the only one tried."""
+    asked = os.environ.get("MUJOCO_GL", "").lower()
+    if asked and asked not in BACKENDS:
+        raise RenderError(f"MUJOCO_GL is {asked!r}; without a screen it must be {' or '.join(BACKENDS)}, or unset.")
+    failures = []
+    for name in (asked,) if asked else BACKENDS:
+        environment = {**os.environ, "MUJOCO_GL": name}
+        command = [sys.executable, "-m", "volition.sim.render", name]
+        try:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        except subprocess.TimeoutExpired:
+            failures.append(f"{name}: no picture within 60 s")
+            continue
+        if done.returncode == 0:
+            return name
+        failures.append(f"{name}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+    raise RenderError(f"No pictures can be drawn here ({'; '.join(failures)}). {HOW_TO_INSTALL}")
+
+
+class Renderer:
+    """Draws one model. `camera` draws what a camera of the model sees, at its own size; `view` a free third-person view."""
+
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        *,
+        sizes: dict[str, tuple[int, int]],
+        shadows: bool = False,
+        name: str | None = None,
+    ) -> None:
+        self._model, self._data, self._sizes = model, data, sizes
+        height, width = (max(size[axis] for size in sizes.values()) for axis in (0, 1))
+        model.vis.global_.offwidth, model.vis.global_.offheight = width, height
+        self._gl = _context(name or backend(), width, height)
+        self._gl.make_current()
+        self._scene = mujoco.MjvScene(model, maxgeom=2000)
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
+        self._options = mujoco.MjvOption()
+        self._camera = mujoco.MjvCamera()
+        self._perturb = mujoco.MjvPerturb()
+        self._mujoco = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mujoco)
+
+    def camera(self, name: str) -> np.ndarray:
+        """What the named camera sees: (H, W, 3) uint8."""
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self._camera.fixedcamid = self._model.camera(name).id
+        return self._draw(*self._sizes[name])
+
+    def view(self, name: str, *, look_at: np.ndarray, distance: float, azimuth: float, elevation: float) -> np.ndarray:
+        """A free view (angles in degrees, as MuJoCo has them) at the size registered under `name`."""
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FREE
+        self._camera.lookat[:] = look_at
+        self._camera.distance, self._camera.azimuth, self._camera.elevation = distance, azimuth, elevation
+        return self._draw(*self._sizes[name])
+
+    def close(self) -> None:
+        self._mujoco.free()
+        self._gl.free()
+
+    def _draw(self, height: int, width: int) -> np.ndarray:
+        self._gl.make_current()
+        mujoco.mjv_updateScene(
+            self._model,
+            self._data,
+            self._options,
+            self._perturb,
+            self._camera,
+            mujoco.mjtCatBit.mjCAT_ALL,
+            self._scene,
+        )
+        rectangle = mujoco.MjrRect(0, 0, width, height)
+        mujoco.mjr_render(rectangle, self._scene, self._mujoco)
+        picture = np.empty((height, width, 3), dtype=np.uint8)
+        mujoco.mjr_readPixels(picture, None, rectangle, self._mujoco)
+        return np.ascontiguousarray(picture[::-1])
+
+
+def _context(name: str, width: int, height: int) -> Any:
+    os.environ.setdefault("PYOPENGL_PLATFORM", name)
+    if name == "egl":
+        from mujoco.egl import GLContext
+    else:
+        from mujoco.osmesa import GLContext
+    return GLContext(width, height)
+
+
+def verify(name: str) -> None:
+    """Draw a ball falling through a known scene and raise unless the pictures are of it: not constant, not noise, not stale."""
+    model = mujoco.MjModel.from_xml_string(_SCENE)
+    data = mujoco.MjData(model)
+    renderer = Renderer(model, data, sizes={"eye": (64, 64)}, name=name)
+    frames = []
+    for height in (0.3, 0.8):
+        data.qpos[2] = height
+        mujoco.mj_forward(model, data)
+        frames.append(renderer.camera("eye").astype(np.int16))
+    again = renderer.camera("eye").astype(np.int16)
+    renderer.close()
+    red = [int(np.sum((frame[..., 0] > 80) & (frame[..., 1] < 60))) for frame in (*frames, again)]
+    if np.abs(frames[1] - again).max() > 2:
+        raise RenderError(f"{name} draws the same scene differently each time: its pictures are noise.")
+    if min(red) < 20 or np.abs(frames[0] - frames[1]).max() < 50:
+        raise RenderError(f"{name} draws pictures that do not show the scene.")
+
+
+if __name__ == "__main__":
+    verify(sys.argv[1])
