@@ -50,11 +50,12 @@ def test_no_true_penetration_passes_as_free(model, full):
         seen, true = model.distance(posture)[0], full.distance(posture)[0]
         if seen >= MARGIN and true < -0.005:
             missed.append((seen, true))
-        if true > 0:
+        if true >= MARGIN:
             free += 1
             refused += seen < MARGIN
     assert missed == []
-    assert refused / free < 0.12, f"{refused} of {free} free postures are refused"
+    assert free > 500
+    assert refused / free < 0.04, f"{refused} of {free} postures free by more than the margin are refused"
 
 
 def test_both_models_look_at_the_same_pairs(model, full):

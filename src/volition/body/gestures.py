@@ -14,7 +14,7 @@ WAVE_HZ = 1.0
 WAVE_ANGLE = 0.45  # rad of the shoulder's yaw to each side
 
 # Left arm; the right one is mirrored. Upper arm forward and up, forearm upright.
-_RAISED = {"shoulder_pitch": -2.7, "shoulder_roll": 0.15, "elbow": 1.1}
+_RAISED = {"shoulder_pitch": -2.6, "shoulder_roll": 0.45, "elbow": 1.0}
 _WAVING = {"shoulder_pitch": -1.9, "shoulder_roll": 0.45, "elbow": 0.4}
 _MIRRORED = ("shoulder_roll", "shoulder_yaw", "wrist_roll", "wrist_yaw")
 

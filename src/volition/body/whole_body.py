@@ -25,6 +25,7 @@ class WholeBody:
         self.arms = Arms(robot)
         self.gestures = Gestures(robot)
         self._hands = {side: Hand(robot, side) for side in SIDES}
+        self._low, self._high = np.array([joint.position for joint in robot.commanded]).T
         groups = [joint.group for joint in robot.commanded]
         self._arm_slots = np.flatnonzero([group.endswith("_arm") for group in groups])
         self._hand_slots = {side: np.flatnonzero([group == f"{side}_hand" for group in groups]) for side in SIDES}
@@ -43,7 +44,9 @@ class WholeBody:
     def reset(self, state: RobotState) -> None:
         """Start from where the robot is."""
         self.arms.reset(state)
-        self.gestures.reset(state.position[self.robot.commanded_index])
+        measured = state.position[self.robot.commanded_index]
+        self._base = np.zeros(3)
+        self.gestures.reset(np.clip(measured, self._low, self._high))  # a finger at rest may sit a hair outside its range
 
     def resolve(self, point: ActionPoint, state: RobotState) -> Command:
         if point.spec not in self._resolvers:
@@ -67,8 +70,11 @@ class WholeBody:
         return self._join(values[self._joint_columns], grasps), values[-3:]
 
     def _from_primitive(self, values: np.ndarray, state: RobotState) -> tuple[np.ndarray, np.ndarray]:
+        """A primitive starts and ends at once; the base speeds up and slows down at 0.8 of what it may."""
         primitive = PRIMITIVES[int(values[0])]
-        return self.gestures.step(primitive.gesture), np.array(primitive.base_velocity, dtype=np.float64)
+        most = 0.8 * np.array(self.robot.base.acceleration) / self.robot.control_rate_hz
+        self._base = self._base + np.clip(np.array(primitive.base_velocity) - self._base, -most, most)
+        return self.gestures.step(primitive.gesture), self._base
 
     def _join(self, arms: np.ndarray, grasps: dict[str, float]) -> np.ndarray:
         position = np.empty(len(self.robot.commanded))

@@ -29,7 +29,7 @@ from volition.sim.session import VIEW, Session, session
 from volition.transforms.rotation import tilt, yaw
 
 SHOWCASE = (
-    "Hello! Please wave at me.",
+    "please wave hello",
     "raise your left arm, then take two steps back",
     "turn a quarter turn to the right and walk forward one metre",
     "sidestep half a metre to the left, then stop",
@@ -44,6 +44,7 @@ class Film:
         assert scene.renderer is not None, "a session that is filmed has a renderer"
         self._mp4, self._scene, self._renderer = mp4, scene, scene.renderer
         self._poster = Poster(width, height)
+        self._head, self._head_at = np.zeros((HEAD_PIXELS, HEAD_PIXELS, 3), dtype=np.uint8), -1.0
         self._period, self._next = 1.0 / fps, 0.0
         self._target = np.array([*scene.robot.read().base_position[:2], 0.72])
         self._azimuth = math.degrees(float(yaw(scene.robot.read().base_quaternion))) + 150.0
@@ -56,9 +57,11 @@ class Film:
         self._next = max(self._next + self._period, tick.stamp)
         self._target[:2] += 0.06 * (tick.state.base_position[:2] - self._target[:2])
         view = self._renderer.view(VIEW, look_at=self._target, distance=2.7, azimuth=self._azimuth, elevation=-14)
+        if tick.stamp > self._head_at + 0.099:  # at the camera's own 10 Hz
+            self._head, self._head_at = self._renderer.camera("head"), tick.stamp
         self.still = self._poster.frame(
             view,
-            tick.images.get("head"),
+            self._head,
             instruction=self.instruction,
             running=tick.note,
             shield=tick.shield,
@@ -111,7 +114,7 @@ def _perform(
             console.print(f"  {number}. {step}")
     spec = g1(HEAD_PIXELS)
     poster = Poster(video[0], video[1]) if video else None
-    scene = session(spec, scene=plaza, seed=seed, cameras=video is not None, view=poster.view_size if poster else None, shadows=True)
+    scene = session(spec, scene=plaza, seed=seed, view=poster.view_size if poster else None, shadows=True)
     rig = Rig(spec)
     guard = rig.guard()
     rows: list[dict[str, object]] = []
@@ -177,7 +180,6 @@ def _follow(
         latency_s=latency_s,
         recorder=recorder,
         on_tick=on_tick,
-        cameras=film is not None,
     )
     end = scene.robot.read()
     heading = float(yaw(start.base_quaternion))

@@ -48,11 +48,6 @@ _OPENERS = _KNOWN | FILLERS | LEFT | RIGHT | FORWARD | BACKWARD | UP | DOWN | {"
 _VAGUE = frozenset({"move", "steps", "shift", "scoot", "slide", "yourself"})  # alone these give no direction
 _PRIMITIVE = {"stop": "stop", "forward": "move_forward", "backward": "move_backward", "wave": "wave"}
 _SIDED = {"turn": "turn_{}", "raise": "raise_{}_arm", "side": "step_{}"}
-_QUESTION = {
-    "turn": "turn left or turn right",
-    "raise": "raise the left arm or the right arm",
-    "side": "step left or step right",
-}
 _CAN = f"This policy can do: {', '.join(NAMES)}."
 
 # Chosen on the `dev` third of the held-out set; see docs/language.md.
@@ -127,9 +122,9 @@ class PrimitiveClassifier:
         if not possible:
             raise refuse(step, "its words contradict each other or its amount")
         if present <= _VAGUE:
-            raise _ask(step, "forward, backward, to the left or to the right", None, ("forward", "backward", "side"))
+            raise _ask(step, None, "forward", "backward", "side")
         if side and present <= (LEFT | RIGHT | {"to", "the", "your", "go", "a", "take"}) and len(possible) > 1:
-            raise _ask(step, "turn left or step left", side, ("turn", "side"))
+            raise _ask(step, side, "turn", "side")
         kind, score = self._nearest(step, mirrored(action), side, present, possible)
         return Match(self._primitive(step, kind, side, present), score)
 
@@ -139,7 +134,9 @@ class PrimitiveClassifier:
         found = {kind: float((bank @ vector).max()) for kind, bank in self._bank.items()}
         return {**found, "none": float((self._none @ vector).max())}
 
-    def _nearest(self, step: Step, action: str, side: str | None, present: set[str], possible: set[str]) -> tuple[str, float]:
+    def _nearest(
+        self, step: Step, action: str, side: str | None, present: set[str], possible: set[str]
+    ) -> tuple[str, float]:
         scores = self.scores(action)
         ranked = sorted(possible, key=lambda kind: -scores[kind])
         best = ranked[0]
@@ -148,17 +145,14 @@ class PrimitiveClassifier:
         if scores[best] < max(floor, scores["none"]):
             raise refuse(step, "it is not near any of the primitives")
         if len(ranked) > 1 and scores[best] - scores[ranked[1]] < CLOSE_CALL:
-            question = " or ".join(_QUESTION.get(kind, _PRIMITIVE.get(kind, kind)) for kind in ranked[:2])
-            if side:
-                question = f"{ranked[0]} or {ranked[1]}"
-            raise _ask(step, question, side, tuple(ranked[:2]))
+            raise _ask(step, side, *ranked[:2])
         return best, scores[best]
 
     @staticmethod
     def _side(step: Step, present: set[str]) -> str | None:
         left, right = bool(present & LEFT), bool(present & RIGHT)
         if left and right:
-            raise AmbiguousInstruction(f"{step.text!r} says both left and right: which one?", ())
+            raise AmbiguousInstruction(f"Unclear: {step.text!r} says both left and right. Which do you mean?", ())
         return "left" if left else "right" if right else None
 
     @staticmethod
@@ -166,7 +160,7 @@ class PrimitiveClassifier:
         if kind == "wave" and side == "left":
             raise refuse(step, "waving is done with the right hand only")
         if kind in ("forward", "backward") and side:
-            raise _ask(step, f"{_PRIMITIVE[kind]} or step {side}", side, (kind, "side"))
+            raise _ask(step, side, kind, "side")
         if kind not in _SIDED:
             return _PRIMITIVE[kind]
         if (
@@ -178,18 +172,16 @@ class PrimitiveClassifier:
         ):
             side = "left"  # half and whole turns end alike either way
         if side is None or (kind == "raise" and "both" in present):
-            raise _ask(step, _QUESTION[kind], side, (kind,))
+            raise _ask(step, None, kind)
         return _SIDED[kind].format(side)
 
 
-def _ask(step: Step, question: str, side: str | None, kinds: tuple[str, ...]) -> AmbiguousInstruction:
+def _ask(step: Step, side: str | None, *kinds: str) -> AmbiguousInstruction:
+    """The question which primitive of these kinds (on this side, if it was said) is meant."""
     sides = (side,) if side else ("left", "right")
     choices = tuple(dict.fromkeys(_SIDED[k].format(s) if k in _SIDED else _PRIMITIVE[k] for k in kinds for s in sides))
-    if side == "right":
-        question = question.replace("left", "right") if "or step left" in question else question
-    return AmbiguousInstruction(
-        f"Unclear: {step.text!r}. Which do you mean: {question}? ({', '.join(choices)})", choices
-    )
+    question = " or ".join(choice.replace("_", " ") for choice in choices)
+    return AmbiguousInstruction(f"Unclear: {step.text!r}. Which do you mean: {question}?", choices)
 
 
 def mirrored(action: str) -> str:

@@ -129,7 +129,7 @@ class Executor:
             standing[self._kinds.velocity] = 0.0
             present = standing, turned, rate, turning
         shift, shift_rate = present[0] - value, present[2] - rate
-        pass  # a discrete action switches with the curve, whole
+        shift[self._kinds.discrete] = 0.0  # a discrete action switches with the curve, whole
         still = np.concatenate([self._kinds.discrete, self._kinds.velocity])
         shift_rate[still] = 0.0  # velocities are straight lines: only their value is continuous
         self._shift, self._shift_rate = shift, shift_rate

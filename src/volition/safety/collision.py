@@ -16,7 +16,6 @@ within two joints of each other, and pairs that touch at home and nearly everywh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import mujoco
@@ -33,13 +32,7 @@ _NEIGHBOUR = 2  # bodies this many joints apart, or fewer, meet at the joint by 
 _ALWAYS = 0.9  # a pair near at home and in this share of random postures is near by design
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pair:
-    """Two bodies near each other, and whose arms could take them apart."""
-
-    distance: float  # m, negative when they penetrate
-    name: str  # "bodyA/bodyB"
-    sides: frozenset[str] = field(default_factory=frozenset[str])
+Pair = tuple[int, int]  # two bodies, by number, the smaller first
 
 
 class CollisionModel:
@@ -66,32 +59,39 @@ class CollisionModel:
         self._body = [model.body(number).name for number in range(model.nbody)]
         self._side = [side_of[name] for name in self._body]
         self._body_of_geom: list[int] = model.geom_bodyid.tolist()
-        self._ignored: frozenset[tuple[int, int]] = frozenset()
+        self._ignored: frozenset[Pair] = frozenset()
 
-    def near(self, position: np.ndarray) -> Mapping[tuple[int, int], Pair]:
-        """The body pairs nearer than REACH, each with its smallest distance."""
-        model, data = self._model, self._data
+    def near(self, position: np.ndarray) -> dict[Pair, float]:
+        """The body pairs nearer than REACH, each with its smallest distance in metres, negative in penetration."""
+        data = self._data
         data.qpos[self._address] = position
-        mujoco.mj_kinematics(model, data)
-        mujoco.mj_collision(model, data)
-        found: dict[tuple[int, int], Pair] = {}
+        mujoco.mj_kinematics(self._model, data)
+        mujoco.mj_collision(self._model, data)
+        found: dict[Pair, float] = {}
         if data.ncon == 0:
             return found
         of, contact = self._body_of_geom, data.contact
         for (geom, other), distance in zip(contact.geom.tolist(), contact.dist.tolist(), strict=True):
             first, second = of[geom], of[other]
             key = (first, second) if first < second else (second, first)
-            if distance >= REACH or key in self._ignored or (key in found and found[key].distance <= distance):
-                continue
-            sides = frozenset(side for side in (self._side[first], self._side[second]) if side)
-            found[key] = Pair(distance=distance, name=f"{self._body[key[0]]}/{self._body[key[1]]}", sides=sides)
+            if distance < found.get(key, REACH) and key not in self._ignored:
+                found[key] = distance
         return found
+
+    def name(self, pair: Pair) -> str:
+        return f"{self._body[pair[0]]}/{self._body[pair[1]]}"
+
+    def sides(self, pair: Pair) -> frozenset[str]:
+        """Whose arms could take the pair apart."""
+        return frozenset(side for side in (self._side[pair[0]], self._side[pair[1]]) if side)
 
     def distance(self, position: np.ndarray) -> tuple[float, str]:
         """The smallest distance in metres and its two bodies; (REACH, "") when nothing is nearer than that."""
-        pairs = self.near(position).values()
-        nearest = min(pairs, key=lambda pair: pair.distance, default=None)
-        return (REACH, "") if nearest is None else (nearest.distance, nearest.name)
+        pairs = self.near(position)
+        if not pairs:
+            return REACH, ""
+        nearest = min(pairs, key=lambda pair: pairs[pair])
+        return pairs[nearest], self.name(nearest)
 
     def levers(self) -> np.ndarray:
         """How far from each joint's axis the farthest part it moves can be, m, (J,): bounds what a turn displaces."""
@@ -121,11 +121,11 @@ class CollisionModel:
             raise AssetError(f"The collision model has no joint {joint!r}; it must be the MJCF of {self._robot.name}.")
         return int(self._model.jnt_qposadr[number])
 
-    def _near_by_design(self) -> frozenset[tuple[int, int]]:
+    def _near_by_design(self) -> frozenset[Pair]:
         home, index = self._robot.home_position, self._robot.commanded_index
         low, high = np.array([joint.position for joint in self._robot.commanded]).T
         generator = np.random.default_rng(0)
-        samples, counts = 200, dict[tuple[int, int], int]()
+        samples, counts = 200, dict[Pair, int]()
         for _ in range(samples):
             posture = home.copy()
             posture[index] = generator.uniform(low, high)
@@ -134,7 +134,7 @@ class CollisionModel:
         return frozenset(key for key in self.near(home) if counts.get(key, 0) >= _ALWAYS * samples)
 
 
-def _neighbours(model: mujoco.MjModel) -> frozenset[tuple[int, int]]:
+def _neighbours(model: mujoco.MjModel) -> frozenset[Pair]:
     bodies = range(1, model.nbody)
     pairs = ((first, second) for first in bodies for second in bodies if first < second)
     return frozenset(pair for pair in pairs if _joints_between(model, *pair) <= _NEIGHBOUR)

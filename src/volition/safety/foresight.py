@@ -8,11 +8,11 @@ resting place was looked at when it was stored. Moving away is always allowed, w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
-from volition.safety.collision import SIDES, CollisionModel, Pair
+from volition.safety.collision import REACH, SIDES, CollisionModel, Pair
 from volition.safety.limiter import Motion, Step
 from volition.types import RobotSpec
 
@@ -45,29 +45,31 @@ class Foresight:
         blocks: list[Block] = []
         if (step.plan == motion.position).all() and (step.position == motion.position).all():
             return braking, held, blocks
-        now: Mapping[tuple[int, int], Pair] | None = None
-        # Holding one arm changes what the other may meet, so look again; after both are held there is nothing left.
-        for _ in range(len(SIDES)):
+        now: dict[Pair, float] | None = None
+        # Holding one arm changes what the other may meet, so look again; when both are held nothing is left to decide.
+        while len(holding) < len(SIDES):
             fresh: set[str] = set()
             for ahead in self._postures(step, brake, braking, posture):
-                for key, pair in self._collision.near(ahead).items():
-                    margin = self._margin + (self._release if pair.sides & held else 0.0)
-                    if pair.distance >= margin or pair.sides <= holding:
+                for pair, distance in self._collision.near(ahead).items():
+                    if distance >= self._margin + self._release:
+                        continue
+                    sides = self._collision.sides(pair)
+                    if sides <= holding or distance >= self._margin + (self._release if sides & held else 0.0):
                         continue
                     if now is None:
                         now = self._collision.near(self._posture(motion.position, posture))
-                    current = now[key].distance if key in now else float("inf")
-                    if pair.distance < current - _SLACK:
-                        fresh |= pair.sides
-                        blocks.append((pair.name, pair.distance, min(current, 1.0)))
-            if not fresh - holding:
+                    current = now.get(pair, REACH)
+                    if distance < current - _SLACK:
+                        fresh |= sides
+                        blocks.append((self._collision.name(pair), distance, current))
+                if fresh:
+                    break  # the step is refused; what else it would meet does not matter
+            if not fresh:
                 break
             holding |= fresh
-            for side in holding:
+            for side in fresh:
                 braking |= self._of_side[side]
-            if holding.issuperset(SIDES):
-                break
-        return braking, frozenset(holding), _worst(blocks)
+        return braking, frozenset(holding), blocks
 
     def _postures(self, step: Step, brake: Step, braking: np.ndarray, posture: np.ndarray) -> Iterator[np.ndarray]:
         """Next, at rest, and between, for the step with the braking joints on their stored plans."""
@@ -75,7 +77,7 @@ class Foresight:
         if braking.any():
             plan = np.where(braking, np.concatenate([brake.position[None], brake.plan]), plan)
         yield self._posture(plan[-1], posture)
-        moved = (np.abs(plan[1:, :, None] - plan[:-1, :, None]) * self._levers).sum(axis=1).max(axis=1).cumsum()
+        moved = (np.abs(plan[1:] - plan[:-1]) @ self._levers).max(axis=1).cumsum()
         if moved[-1] == 0.0:
             return
         yield self._posture(plan[0], posture)
@@ -88,12 +90,3 @@ class Foresight:
         full = posture.copy()
         full[self._index] = commanded
         return full
-
-
-def _worst(blocks: list[Block]) -> list[Block]:
-    """One block a pair of bodies: the nearest."""
-    nearest: dict[str, Block] = {}
-    for block in blocks:
-        if block[0] not in nearest or block[1] < nearest[block[0]][1]:
-            nearest[block[0]] = block
-    return list(nearest.values())

@@ -28,7 +28,6 @@ from volition.types import JointSpec
 
 _FULL = 1 + 1e-9  # of each limit; the rest is what floating point may add
 _PASS = 2e-4  # rad: how far a landing may swing past its target
-_CHASE = 1.0  # a target whose velocity changes less than so many times the limit is moving, not jumping
 _SNAP = 1e-12  # rad: a landing's rounding; the jerk it costs is 1e-7 rad/s^3
 _REASONS = (reasons.JERK, reasons.ACCELERATION, reasons.VELOCITY, reasons.POSITION)
 
@@ -129,26 +128,22 @@ class Limiter:
         resting = (motion.position == motion.previous) & (motion.previous == motion.before)
         usable &= ~(resting & (ratios[JERK] > 0.5))
         position, plan, outside = target.copy(), motion.plan.copy(), target != raw
-        why: dict[int, str] = dict.fromkeys(np.flatnonzero(outside).tolist(), reasons.POSITION)
-
+        kinds = _first_broken(ratios)
         near = np.flatnonzero(usable)
         if near.size:
             worst, plan[:, near] = self._stop_plans(near, target[near], new_velocity[near], new_acceleration[near])
             stuck = np.flatnonzero(worst.max(axis=0) > _FULL)
             usable[near[stuck]] = False
-            for joint, kind in zip(near[stuck].tolist(), worst[:, stuck].argmax(axis=0).tolist(), strict=True):
-                why.setdefault(int(joint), _REASONS[int(kind)])
+            kinds[near[stuck]] = worst[:, stuck].argmax(axis=0)
         some = np.flatnonzero(~usable)
         if some.size:
-            change = np.abs(target_velocity - motion.target_velocity)
-            smooth = (np.abs(target_velocity) <= self._velocity) & (change <= _CHASE * self._acceleration * dt)
-            chase = np.where(smooth, target_velocity, 0.0)[some]
+            chase = self._chase(target_velocity, motion.target_velocity)[some]
             state = np.stack([motion.position[some], velocity[some], acceleration[some]])
             position[some], plan[:, some] = self._approach(some, state, target[some], chase, motion)
-            for joint in some.tolist():
-                if joint not in why and position[joint] != raw[joint]:
-                    why[joint] = _first_broken(ratios[:, joint])
-        trimmed = tuple((joint, reason) for joint, reason in sorted(why.items()) if position[joint] != raw[joint])
+        kinds[outside] = POSITION
+        changed = np.flatnonzero(position != raw)
+        names = (_REASONS[kind] for kind in kinds[changed].tolist())
+        trimmed = tuple(zip(changed.tolist(), names, strict=True))
         return Step(position=position, plan=plan, target=target, target_velocity=target_velocity, trimmed=trimmed)
 
     def _approach(
@@ -175,6 +170,12 @@ class Limiter:
             chosen[others], plan[:, others] = positions[good], plans[:, good]
         chosen = np.where(np.abs(chosen - target) <= _SNAP, target, chosen)
         return np.clip(chosen, self.low[some], self.high[some]), plan
+
+    def _chase(self, now: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """The velocity the target will keep: the smaller of its last two, or zero when they do not belong together."""
+        smooth = (np.abs(now) <= self._velocity) & (np.abs(now - before) <= self._acceleration * self._dt)
+        smooth &= now * before > 0  # one displacement is a jump until a second one follows
+        return np.where(smooth, np.where(np.abs(now) < np.abs(before), now, before), 0.0)
 
     def _take(self, some: np.ndarray, state: np.ndarray, jerk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Which of these jerks leave a way to stop, the positions they lead to, and the stop plans from there."""
@@ -230,12 +231,13 @@ class Limiter:
         return ratios[:, best, column], np.clip(plans, self.low[joints], self.high[joints])
 
 
-def _first_broken(ratios: np.ndarray) -> str:
-    """The first limit that the target breaks by itself (rows jerk, acceleration, velocity); else the nearest one."""
-    for kind in (VELOCITY, ACCELERATION, JERK):
-        if ratios[kind] > _FULL:
-            return _REASONS[kind]
-    return _REASONS[int(np.argmax(ratios))]
+def _first_broken(ratios: np.ndarray) -> np.ndarray:
+    """For each joint the first limit that its target breaks by itself (rows jerk, acceleration, velocity); else the nearest."""
+    broken = ratios > _FULL
+    kinds = np.argmax(ratios, axis=0)
+    for kind in (JERK, ACCELERATION, VELOCITY):  # the last word is velocity's
+        kinds[broken[kind]] = kind
+    return kinds
 
 
 def _first(within: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -110,12 +110,15 @@ class Shield:
                     Intervention(stamp=now, reason=reasons.SELF_COLLISION, where=pair, before=distance, after=current)
                 )
         base, base_trimmed = self._base.step(command.base_velocity, memory.base_velocity)
-        for joint, reason in step.trimmed:
-            before, after = float(command.position[joint]), float(step.position[joint])
-            found.append(Intervention(stamp=now, reason=reason, where=self._names[joint], before=before, after=after))
-        for axis, reason in base_trimmed:
-            before, after = float(command.base_velocity[axis]), float(base[axis])
-            found.append(Intervention(stamp=now, reason=reason, where=AXES[axis], before=before, after=after))
+        trims = (
+            (step.trimmed, self._names, command.position.tolist(), step.position.tolist()),
+            (base_trimmed, AXES, command.base_velocity.tolist(), base.tolist()),
+        )
+        for trimmed, names, before, after in trims:
+            for at, reason in trimmed:
+                found.append(
+                    Intervention(stamp=now, reason=reason, where=names[at], before=before[at], after=after[at])
+                )
         made = self._remember(memory, step, base, posture, held, None)
         sent = Command(stamp=command.stamp, position=step.position, base_velocity=base, chunk_stamp=command.chunk_stamp)
         return sent, made, tuple(found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from volition.body.balance import BalanceController
+from volition.body.gravity import Gravity
 from volition.body.walker import Walker
 from volition.errors import ContractError
 from volition.sim.render import Renderer
@@ -29,6 +30,7 @@ class SimRobot:
         self._spec = world.robot
         self.balance = BalanceController(self._spec)
         self.walker = Walker(self._spec)
+        self.gravity = Gravity(self._spec)
         self._index = self._spec.commanded_index
         self._kp = np.empty(len(self._spec.joints))
         self._motors()
@@ -83,7 +85,7 @@ class SimRobot:
             wanted = np.zeros(3) if late else self._base_velocity
             self._targets[self.balance.index] = self.balance.step(state, self.walker.step(wanted, state))
             feed = self._targets.copy()
-            feed[self._index] += world.data.qfrc_bias[world.dof[self._index]] / self._kp[self._index]
+            feed[self._index] += self.gravity.torque(state) / self._kp[self._index]
             world.data.ctrl[world.actuators] = feed
             world.step(self._substeps)
 

@@ -41,6 +41,7 @@ class World:
         self.pelvis = self.model.body("pelvis").id
         base = self.model.joint("floating_base_joint")
         self.base_qpos, self.base_dof = int(base.qposadr[0]), int(base.dofadr[0])
+        self._nominal = (self.model.body_mass.copy(), self.model.body_inertia.copy(), self.model.geom_friction.copy())
         self.reset()
 
     @property
@@ -54,6 +55,25 @@ class World:
         qpos[self.qpos] = self.robot.home_position
         first = self.base_qpos
         qpos[first : first + 7] = (*position, 0.793, math.cos(heading / 2), 0, 0, math.sin(heading / 2))
+        self.settle()
+
+    def vary(self, seed: int) -> None:
+        """Start afresh. Seed 0 is the nominal robot; any other has its own floor friction (0.6 to 1.2), link masses
+        (within 3 %), heading, and joint angles (off by up to 0.03 rad)."""
+        model = self.model
+        model.body_mass[:], model.body_inertia[:], model.geom_friction[:] = self._nominal
+        if seed == 0:
+            self.reset()
+            return
+        random = np.random.default_rng(seed)
+        model.geom("floor").friction[0] = random.uniform(0.6, 1.2)
+        scale = random.uniform(0.97, 1.03, size=model.nbody)
+        model.body_mass[:] *= scale
+        model.body_inertia[:] *= scale[:, None]
+        self.reset(heading=random.uniform(-math.pi, math.pi))
+        low, high = np.array([joint.position for joint in self.robot.joints]).T
+        noise = random.uniform(-0.03, 0.03, size=len(self.qpos))
+        self.data.qpos[self.qpos] = np.clip(self.data.qpos[self.qpos] + noise, low, high)
         self.settle()
 
     def settle(self) -> None:
@@ -115,11 +135,11 @@ def _stage(spec: mujoco.MjSpec) -> None:
         mode=mujoco.mjtCamLight.mjCAMLIGHT_TRACK,
         pos=[1.0, 0.9, 2.5],
         dir=[-0.35, -0.3, -0.9],
-        diffuse=[0.62, 0.6, 0.56],
+        diffuse=[0.55, 0.53, 0.50],
         specular=[0.15, 0.15, 0.15],
     )
-    spec.visual.headlight.ambient = [0.42, 0.42, 0.44]
-    spec.visual.headlight.diffuse = [0.28, 0.28, 0.28]
+    spec.visual.headlight.ambient = [0.32, 0.32, 0.34]
+    spec.visual.headlight.diffuse = [0.18, 0.18, 0.18]
     spec.visual.headlight.specular = [0.05, 0.05, 0.05]
     spec.visual.map.znear = 0.005
     spec.visual.map.zfar = 30.0
