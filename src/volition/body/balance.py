@@ -32,6 +32,7 @@ STAND = "ppo_g1_29dof.onnx"
 WALK = "fastsac_g1_29dof.onnx"
 ACTION_SCALE = 0.25
 STRIDE = 0.75  # s
+LEAN = 2.0  # rad a metre: see `step`
 _DOWN = np.array([0.0, 0.0, -1.0])
 
 
@@ -66,8 +67,13 @@ class BalanceController:
         self._phase = np.array([0.0, math.pi])
         self._observation = np.zeros((1, 100), dtype=np.float32)
 
-    def step(self, state: RobotState, velocity: np.ndarray) -> np.ndarray:
-        """Targets in rad for `joints`, for a velocity command (forward, left, turn)."""
+    def step(self, state: RobotState, velocity: np.ndarray, shift: np.ndarray) -> np.ndarray:
+        """Targets in rad for `joints`, for a velocity command (forward, left, turn).
+
+        `shift` is how far the arms have moved the centre of mass (m, pelvis frame). The policies cannot see the arms,
+        and arms held forward pull a walking robot forward by metres; told that it leans that way, it leans back. Not
+        while standing: there the feet's grip holds, and a changing lean would move the hands.
+        """
         standing = not np.any(velocity)
         if standing:
             self._phase[:] = math.pi
@@ -82,6 +88,8 @@ class BalanceController:
         seen[37:66] = np.where(self._driven, state.position[self._seen] - self._default, 0.0)
         seen[66:95] = np.where(self._driven, state.velocity[self._seen] * 0.05, 0.0)
         seen[95:98] = rotate_inverse(state.base_quaternion, _DOWN)
+        if not standing:
+            seen[95:97] += LEAN * shift[:2]
         seen[98:100] = np.sin(self._phase)
         policy = self._stand if standing else self._walk
         self._action = np.asarray(policy.run(None, {"actor_obs": self._observation})[0])[0].astype(np.float64)

@@ -183,14 +183,14 @@ def trial(job: tuple[str, int]) -> Row:
 
     summary = rig.rollout(scene, policy, name, limit_s=plan.seconds, on_tick=on_tick, until=until)
     scene.world.push(np.zeros(3))
-    return _figures(name, seed, plan, log, fallen, summary.stops, sum(summary.interventions.values()))
+    return _figures(name, seed, plan, log, fallen, summary.stops, dict(summary.interventions))
 
 
-def _figures(name: str, seed: int, plan: Trial, log: _Log, fallen: bool, stops: int, trims: int) -> Row:
+def _figures(name: str, seed: int, plan: Trial, log: _Log, fallen: bool, stops: int, shield: dict[str, int]) -> Row:
     base = np.array(log.base)
     first = round(LEAD * SPEC.control_rate_hz)
     start, active = base[:first].mean(axis=0), base[first:]
-    row: Row = {"condition": name, "seed": seed, "fell": fallen, "stops": stops, "trims": trims}
+    row: Row = {"condition": name, "seed": seed, "fell": fallen, "stops": stops, "shield": shield}
     row["tilt_deg"] = math.degrees(max(log.tilts))
     if fallen or not len(active):
         return row

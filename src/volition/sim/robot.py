@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from volition.body.balance import BalanceController
-from volition.body.gravity import Gravity
+from volition.body.self_model import SelfModel
 from volition.body.walker import Walker
 from volition.errors import ContractError
 from volition.sim.render import Renderer
@@ -19,6 +19,9 @@ from volition.types import Command, RobotSpec, RobotState
 
 # Position gain and damping of the commanded joints (N m/rad, N m s/rad): stiff enough for millimetres at the hand.
 _GAINS = {"shoulder": (80.0, 3.0), "elbow": (80.0, 3.0), "wrist": (40.0, 1.5), "hand": (2.0, 0.1)}
+INTEGRAL = 3.0  # 1/s: how fast an arm's motors make up for a load that the self-model does not know of
+MOST_INTEGRAL = 0.1  # rad of target, 8 N m at the elbow
+STILL = 0.3  # rad/s: a joint moving faster than this does not integrate
 WATCHDOG = 0.2  # s: without a command for this long the base stops
 
 
@@ -30,8 +33,9 @@ class SimRobot:
         self._spec = world.robot
         self.balance = BalanceController(self._spec)
         self.walker = Walker(self._spec)
-        self.gravity = Gravity(self._spec)
+        self.self_model = SelfModel(self._spec)
         self._index = self._spec.commanded_index
+        self._arms = np.array([joint.group.endswith("_arm") for joint in self._spec.commanded])
         self._kp = np.empty(len(self._spec.joints))
         self._motors()
         self._substeps = round(1.0 / (self._spec.control_rate_hz * world.model.opt.timestep))
@@ -48,6 +52,7 @@ class SimRobot:
         self._targets = self._world.data.qpos[self._world.qpos].copy()
         self._base_velocity = np.zeros(3)
         self._commanded_at = self._world.time
+        self._integral = np.zeros(len(self._index))
 
     def read(self) -> RobotState:
         world, data = self._world, self._world.data
@@ -81,13 +86,24 @@ class SimRobot:
         world, tick = self._world, self._substeps * self._world.model.opt.timestep
         while world.time < until - 0.5 * tick:
             state = self.read()
+            self.self_model.update(state)
             late = world.time - self._commanded_at > WATCHDOG
             wanted = np.zeros(3) if late else self._base_velocity
-            self._targets[self.balance.index] = self.balance.step(state, self.walker.step(wanted, state))
+            self._targets[self.balance.index] = self.balance.step(
+                state, self.walker.step(wanted, state), self.self_model.shift
+            )
             feed = self._targets.copy()
-            feed[self._index] += self.gravity.torque(state) / self._kp[self._index]
+            feed[self._index] += self._load(state) + self.self_model.gravity / self._kp[self._index]
             world.data.ctrl[world.actuators] = feed
             world.step(self._substeps)
+
+    def _load(self, state: RobotState) -> np.ndarray:
+        """Integral action of the arms' joints, (C,); fingers have none, so that a grasp is not squeezed ever harder."""
+        error = (self._targets - state.position)[self._index]
+        slow = self._arms & (np.abs(state.velocity[self._index]) < STILL)
+        step = INTEGRAL / self._spec.control_rate_hz
+        self._integral = np.clip(self._integral + np.where(slow, step * error, 0.0), -MOST_INTEGRAL, MOST_INTEGRAL)
+        return self._integral
 
     def _motors(self) -> None:
         """Position motors with each joint's gains; the torque is clipped to the joint's effort limit."""
