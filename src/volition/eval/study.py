@@ -48,7 +48,9 @@ class Study:
             return
         FOLDER.mkdir(parents=True, exist_ok=True)
         content = {"command": command, "first_seed": seed, "machine": _machine(), "table": table, "trials": rows}
-        _replace(FOLDER / f"{self.name}.json", json.dumps(content, indent=None, separators=(",", ":"), default=_plain) + "\n")
+        _replace(
+            FOLDER / f"{self.name}.json", json.dumps(content, indent=None, separators=(",", ":"), default=_plain) + "\n"
+        )
         _replace(FOLDER / f"{self.name}.md", self._markdown(table, command, seed))
         self._plot(table, rows)
         Console().print(f"Written: {FOLDER / self.name}.json, .md, .svg")
@@ -126,7 +128,9 @@ class Study:
         figure, axes = pyplot.subplots(2, -(-len(self.columns) // 2), figsize=(13, 7), layout="constrained")
         for axis, column in zip(axes.flat, self.columns, strict=False):
             names = [line["condition"] for line in table if column.key in line]
-            values = [[row[column.key] for row in rows if row["condition"] == name and column.key in row] for name in names]
+            values = [
+                [row[column.key] for row in rows if row["condition"] == name and column.key in row] for name in names
+            ]
             if values:
                 axis.boxplot(values, orientation="horizontal", tick_labels=names, whis=(0, 100), widths=0.6)
             axis.set_title(column.heading, fontsize=10)
@@ -178,4 +182,4 @@ def _plain(value: object) -> object:
 def _replace(path: Path, text: str) -> None:
     scratch = path.with_name(path.name + ".part")
     scratch.write_text(text)
-    os.replace(scratch, path)
+    scratch.replace(path)

@@ -22,8 +22,13 @@ from volition.types import (
 )
 
 _RANGES = "position and effort: MuJoCo Menagerie unitree_g1/g1_with_hands.xml; "
-_BALANCE = _RANGES + "velocity: Unitree g1_29dof.urdf; acceleration: effort / 0.01 kg m^2 rotor inertia; jerk: that within one 20 ms tick"
-_ARM = _RANGES + "velocity, acceleration, jerk: Volition's operating limits (motors: 37 rad/s, wrists 22, g1_29dof.urdf)"
+_BALANCE = (
+    _RANGES
+    + "velocity: Unitree g1_29dof.urdf; acceleration: effort / 0.01 kg m^2 rotor inertia; jerk: that within one 20 ms tick"
+)
+_ARM = (
+    _RANGES + "velocity, acceleration, jerk: Volition's operating limits (motors: 37 rad/s, wrists 22, g1_29dof.urdf)"
+)
 _HAND = _RANGES + "velocity, acceleration, jerk: Volition's operating limits (a hand closes in about 0.5 s)"
 
 # name, low, high, effort; velocity of the motor for joints that balance
@@ -87,7 +92,9 @@ def _joints() -> tuple[JointSpec, ...]:
     joints: list[JointSpec] = []
     for side in ("left", "right"):
         for name, low, high, effort, velocity in _LEG:
-            joints.append(_balance_joint(f"{side}_{name}_joint", "legs", _range(side, name, low, high), effort, velocity))
+            joints.append(
+                _balance_joint(f"{side}_{name}_joint", "legs", _range(side, name, low, high), effort, velocity)
+            )
     for name, low, high, effort, velocity in _WAIST:
         joints.append(_balance_joint(f"waist_{name}_joint", "waist", (low, high), effort, velocity))
     for side in ("left", "right"):
@@ -123,7 +130,11 @@ def _joints() -> tuple[JointSpec, ...]:
 def _home() -> dict[str, float]:
     home = {f"waist_{name}_joint": 0.0 for name, *_ in _WAIST}
     for side in ("left", "right"):
-        for table, values, prefix in ((_LEG, _HOME_LEG, ""), (_ARM_JOINTS, _HOME_ARM, ""), (_HAND_JOINTS, _HOME_HAND, "hand_")):
+        for table, values, prefix in (
+            (_LEG, _HOME_LEG, ""),
+            (_ARM_JOINTS, _HOME_ARM, ""),
+            (_HAND_JOINTS, _HOME_HAND, "hand_"),
+        ):
             for (name, *_), angle in zip(table, values, strict=True):
                 sign = -1.0 if side == "right" and name in _MIRRORED else 1.0
                 home[f"{side}_{prefix}{name}_joint"] = sign * angle

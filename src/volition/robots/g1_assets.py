@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 import shutil
 import tempfile
 import xml.etree.ElementTree as ElementTree
@@ -88,10 +87,10 @@ def _swap(new: Path, target: Path) -> None:
     """Put `new` at `target`; when another process was quicker, its whole result stays."""
     if target.exists():
         old = Path(tempfile.mkdtemp(prefix=".g1-old-", dir=target.parent))
-        os.replace(target, old / "g1")
+        target.replace(old / "g1")
         shutil.rmtree(old, ignore_errors=True)
     try:
-        os.replace(new, target)
+        new.replace(target)
     except OSError:
         if check():
             raise
@@ -145,9 +144,9 @@ def _decimate(source: Path, target: Path) -> None:
     points, index = np.unique(data["corners"].reshape(-1, 3), axis=0, return_inverse=True)
     faces = index.reshape(-1, 3).astype(np.int32)
     faces = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])]
-    points = np.ascontiguousarray(points, dtype=np.float32)
+    points = np.ascontiguousarray(points, dtype=np.float64)
     if len(faces) > MOST_FACES:
-        points, faces = fast_simplification.simplify(points, faces, target_count=MOST_FACES)
+        points, faces = fast_simplification.simplify(points, faces, target_count=MOST_FACES)[:2]
     out = np.zeros(len(faces), dtype=_STL)
     out["corners"] = points[faces]
     edge = out["corners"]

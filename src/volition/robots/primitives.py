@@ -34,16 +34,76 @@ class Primitive:
 
 
 PRIMITIVES: tuple[Primitive, ...] = (
-    Primitive(name="stop", meaning="stand still and let both arms down", base_velocity=(0, 0, 0), gesture="rest", default_duration=1.5),
-    Primitive(name="move_forward", meaning="walk forward at 0.5 m/s", base_velocity=(0.5, 0, 0), gesture="keep", default_duration=2.0),
-    Primitive(name="move_backward", meaning="walk backward at 0.5 m/s", base_velocity=(-0.5, 0, 0), gesture="keep", default_duration=2.0),
-    Primitive(name="turn_left", meaning="turn left on the spot at 0.5 rad/s", base_velocity=(0, 0, 0.5), gesture="keep", default_duration=math.pi),
-    Primitive(name="turn_right", meaning="turn right on the spot at 0.5 rad/s", base_velocity=(0, 0, -0.5), gesture="keep", default_duration=math.pi),
-    Primitive(name="raise_left_arm", meaning="raise the left arm above the shoulder and keep it there", base_velocity=(0, 0, 0), gesture="raise_left", default_duration=2.0),
-    Primitive(name="raise_right_arm", meaning="raise the right arm above the shoulder and keep it there", base_velocity=(0, 0, 0), gesture="raise_right", default_duration=2.0),
-    Primitive(name="wave", meaning="raise the right hand and wave it, as a greeting", base_velocity=(0, 0, 0), gesture="wave", default_duration=4.0),
-    Primitive(name="step_left", meaning="step sideways to the left at 0.3 m/s", base_velocity=(0, 0.3, 0), gesture="keep", default_duration=2.0),
-    Primitive(name="step_right", meaning="step sideways to the right at 0.3 m/s", base_velocity=(0, -0.3, 0), gesture="keep", default_duration=2.0),
+    Primitive(
+        name="stop",
+        meaning="stand still and let both arms down",
+        base_velocity=(0, 0, 0),
+        gesture="rest",
+        default_duration=1.5,
+    ),
+    Primitive(
+        name="move_forward",
+        meaning="walk forward at 0.5 m/s",
+        base_velocity=(0.5, 0, 0),
+        gesture="keep",
+        default_duration=2.0,
+    ),
+    Primitive(
+        name="move_backward",
+        meaning="walk backward at 0.5 m/s",
+        base_velocity=(-0.5, 0, 0),
+        gesture="keep",
+        default_duration=2.0,
+    ),
+    Primitive(
+        name="turn_left",
+        meaning="turn left on the spot at 0.5 rad/s",
+        base_velocity=(0, 0, 0.5),
+        gesture="keep",
+        default_duration=math.pi,
+    ),
+    Primitive(
+        name="turn_right",
+        meaning="turn right on the spot at 0.5 rad/s",
+        base_velocity=(0, 0, -0.5),
+        gesture="keep",
+        default_duration=math.pi,
+    ),
+    Primitive(
+        name="raise_left_arm",
+        meaning="raise the left arm above the shoulder and keep it there",
+        base_velocity=(0, 0, 0),
+        gesture="raise_left",
+        default_duration=2.0,
+    ),
+    Primitive(
+        name="raise_right_arm",
+        meaning="raise the right arm above the shoulder and keep it there",
+        base_velocity=(0, 0, 0),
+        gesture="raise_right",
+        default_duration=2.0,
+    ),
+    Primitive(
+        name="wave",
+        meaning="raise the right hand and wave it, as a greeting",
+        base_velocity=(0, 0, 0),
+        gesture="wave",
+        default_duration=4.0,
+    ),
+    Primitive(
+        name="step_left",
+        meaning="step sideways to the left at 0.3 m/s",
+        base_velocity=(0, 0.3, 0),
+        gesture="keep",
+        default_duration=2.0,
+    ),
+    Primitive(
+        name="step_right",
+        meaning="step sideways to the right at 0.3 m/s",
+        base_velocity=(0, -0.3, 0),
+        gesture="keep",
+        default_duration=2.0,
+    ),
 )
 
 NAMES = tuple(primitive.name for primitive in PRIMITIVES)

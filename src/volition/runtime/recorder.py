@@ -143,7 +143,7 @@ def _replace(files: Mapping[Path, bytes]) -> None:
 
 def _plain(event: Intervention) -> dict[str, Any]:
     """JSON has no NaN or infinity, which is just what an intervention may be about: those become text."""
-    fields = {**dataclasses.asdict(event), "extra": dict(event.extra)}
+    fields = dataclasses.asdict(event)
     return {
         name: repr(value) if isinstance(value, float) and not np.isfinite(value) else value
         for name, value in fields.items()

@@ -19,7 +19,9 @@ import numpy as np
 from volition.errors import RenderError
 
 BACKENDS = ("egl", "osmesa")
-HOW_TO_INSTALL = "On Debian or Ubuntu run `apt-get install libegl1 libgl1-mesa-dri` (EGL) or `apt-get install libosmesa6`."
+HOW_TO_INSTALL = (
+    "On Debian or Ubuntu run `apt-get install libegl1 libgl1-mesa-dri` (EGL) or `apt-get install libosmesa6`."
+)
 _SCENE = """<mujoco><worldbody><light pos="0 0 3"/><camera name="eye" pos="0 -2 0.6" xyaxes="1 0 0 0 0.3 1"/>
 <geom type="plane" size="3 3 .1" rgba=".2 .4 .2 1"/><body><freejoint/><geom size=".3" rgba=".9 .2 .1 1"/></body>
 </worldbody></mujoco>"""

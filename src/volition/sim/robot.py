@@ -76,7 +76,9 @@ class SimRobot:
 
     def command(self, command: Command) -> None:
         if command.position.shape != self._index.shape or not np.isfinite(command.position).all():
-            raise ContractError("SimRobot.command got targets that are not finite or not 28; a shield must come before it.")
+            raise ContractError(
+                "SimRobot.command got targets that are not finite or not 28; a shield must come before it."
+            )
         self._targets[self._index] = command.position
         self._base_velocity = command.base_velocity
         self._commanded_at = self._world.time

@@ -19,9 +19,7 @@ def plaza(spec: mujoco.MjSpec) -> None:
     """An open floor with four coloured pillars and a ring around where the robot starts."""
     for name, colour, (x, y), height, radius in _PILLARS:
         body = spec.worldbody.add_body(name=name, pos=[x, y, height / 2])
-        body.add_geom(
-            name=name, type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[radius, height / 2, 0], rgba=[*colour, 1]
-        )
+        body.add_geom(name=name, type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[radius, height / 2, 0], rgba=[*colour, 1])
     for number in range(24):
         angle = 2 * math.pi * number / 24
         spec.worldbody.add_geom(

@@ -127,7 +127,11 @@ def _stage(spec: mujoco.MjSpec) -> None:
     material = spec.add_material(name="floor", texrepeat=[1, 1], texuniform=True)
     material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "floor"
     spec.worldbody.add_geom(
-        name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 0.05], material="floor", friction=[1.0, 0.005, 0.0001]
+        name="floor",
+        type=mujoco.mjtGeom.mjGEOM_PLANE,
+        size=[0, 0, 0.05],
+        material="floor",
+        friction=[1.0, 0.005, 0.0001],
     )
     spec.body("pelvis").add_light(  # it follows the robot, so that its shadow map is spent where the robot is
         name="sun",
