@@ -25,6 +25,7 @@ class Gestures:
     def __init__(self, robot: RobotSpec) -> None:
         self._names = [joint.name for joint in robot.commanded]
         self._home = robot.home_position[robot.commanded_index]
+        self._low, self._high = np.array([joint.position for joint in robot.commanded]).T
         self._tick = 1.0 / robot.control_rate_hz
         self._yaw = self._names.index("right_shoulder_yaw_joint")
         self._arms = {
@@ -50,7 +51,7 @@ class Gestures:
         self._clock = self._clock + self._tick if self._goal[-1] or self._state[0, -1] > 1e-3 else 0.0
         targets = self._state[0, :-1].copy()
         targets[self._yaw] += self._state[0, -1] * math.sin(2 * math.pi * WAVE_HZ * self._clock)
-        return targets
+        return np.clip(targets, self._low, self._high)  # the follower ends within rounding of a finger's limit
 
     def _aim(self, gesture: Gesture) -> None:
         if self._gesture == "wave" or gesture in ("rest", "wave", "raise_right"):

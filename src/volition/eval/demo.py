@@ -34,6 +34,7 @@ SHOWCASE = (
     "sidestep half a metre to the left, then stop",
 )
 HEAD_PIXELS = 224
+DEMO_LATENCY = 0.03  # s: fixed, so that the same seed gives the same demo
 
 
 class Film:
@@ -78,7 +79,7 @@ def demo(config: DemoConfig) -> int:
         seed=config.seed,
         seconds=config.seconds,
         video=(config.width, config.height, config.fps) if config.video else None,
-        latency_s=None,
+        latency_s=DEMO_LATENCY,
     )
 
 
@@ -225,31 +226,15 @@ def _progress(console: Console) -> Progress:
 
 
 def _table(rows: list[dict[str, object]]) -> Table:
-    table = Table(title="What the robot did")
-    for name in (
-        "instruction",
-        "status",
-        "forward m",
-        "left m",
-        "turned deg",
-        "max tilt deg",
-        "shield stops",
-        "shield trims",
-    ):
-        table.add_column(name, justify="left" if name in ("instruction", "status") else "right")
+    table = Table(title="What the robot did", caption="forward and left in m, turned and tilt in degrees")
+    table.add_column("said", overflow="fold", ratio=1)
+    for name in ("ended", "forward", "left", "turned", "tilt", "stops", "trims"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         shield = row["shield"]
         trims = sum(shield.values()) if isinstance(shield, dict) else 0
-        cells = [
-            row["status"],
-            row["forward_m"],
-            row["left_m"],
-            row["turned_deg"],
-            row["max_tilt_deg"],
-            row["shield_stops"],
-            trims,
-        ]
-        table.add_row(str(row["instruction"]), *(str(cell) for cell in cells))
+        keys = ("status", "forward_m", "left_m", "turned_deg", "max_tilt_deg", "shield_stops")
+        table.add_row(str(row["instruction"]), *(str(row[key]) for key in keys), str(trims))
     return table
 
 

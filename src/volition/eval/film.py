@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -107,3 +108,28 @@ class Poster:
         while text and draw.textlength(text + "...", font=self._large) > width:
             text = text[:-1]
         return text + "..."
+
+
+def animate(mp4: Path, target: Path, *, width: int = 480, fps: int = 8, quality: int = 40) -> None:
+    """A small looping picture (WebP) of a video, for a page that shows no videos."""
+    frames: list[Image.Image] = []
+    with av.open(str(mp4)) as container:
+        stream = container.streams.video[0]
+        rate = float(stream.average_rate or 25)
+        shown = -1
+        for number, frame in enumerate(container.decode(stream)):
+            if int(number * fps / rate) > shown:
+                shown = int(number * fps / rate)
+                height = round(width * frame.height / frame.width)
+                frames.append(frame.to_image().resize((width, height), Image.Resampling.LANCZOS))
+    scratch = target.with_suffix(".part.webp")
+    frames[0].save(
+        scratch, save_all=True, append_images=frames[1:], duration=round(1000 / fps), loop=0, quality=quality, method=4
+    )
+    scratch.replace(target)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit("usage: python -m volition.eval.film VIDEO.mp4 PICTURE.webp")
+    animate(Path(sys.argv[1]), Path(sys.argv[2]))
