@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -28,7 +29,7 @@ class Floor:
         x, y, turn = self.share * np.asarray(velocity) * TICK
         middle = self.pose[2] + turn / 2
         cosine, sine = math.cos(middle), math.sin(middle)
-        self.pose = self.pose + [cosine * x - sine * y, sine * x + cosine * y, turn]
+        self.pose = self.pose + np.array([cosine * x - sine * y, sine * x + cosine * y, turn])
 
 
 def go(walker: Walker, robot: Floor, wanted: np.ndarray, seconds: float) -> list[np.ndarray]:
@@ -87,7 +88,7 @@ def test_a_robot_that_is_let_go_does_not_run_after_the_time_it_was_held():
 
 @pytest.mark.parametrize(
     ("place", "heading", "steps"),
-    [((0.05, 0), 0, False), ((0, 0.07), 0, True), ((0, 0), 0.07, False), ((0, 0), -0.09, True)],
+    [((0.07, 0), 0, False), ((0, 0.09), 0, True), ((0, 0), 0.09, False), ((0, 0), -0.11, True)],
 )
 def test_a_standing_robot_steps_back_only_from_far_enough(place, heading, steps):
     walker = Walker(ROBOT)
@@ -102,21 +103,31 @@ def test_a_standing_robot_steps_back_only_from_far_enough(place, heading, steps)
 
 
 def test_walking_goes_on_until_it_has_been_close_for_a_while():
-    """Between `arrive` and `leave` a walking robot goes on and a standing one stays: it does not dither."""
-    between = state(place=(0.045, 0.0))
+    """Between `arrive` and `leave` a standing robot stays, and a walking one goes on for a while: it does not dither."""
+    between = state(place=(0.075, 0.0))
     standing, walking = Walker(ROBOT), Walker(ROBOT)
     for walker in (standing, walking):
         walker.step(STILL, state())
     for _ in range(60):
         assert not np.any(standing.step(STILL, between))
     for _ in range(60):
-        walking.step(STILL, state(place=(0.07, 0.0)))
-    for _ in range(100):
+        walking.step(STILL, state(place=(0.10, 0.0)))
+    for _ in range(50):
         assert np.any(walking.step(STILL, between))
     near = [np.any(walking.step(STILL, state())) for _ in range(150)]
     assert near[round(CONFIG.stay / TICK) - 2]
     assert not near[-1]
-    assert sum(first != second for first, second in zip(near, near[1:], strict=False)) == 1
+    assert sum(first != second for first, second in itertools.pairwise(near)) == 1
+
+
+def test_a_robot_that_comes_no_nearer_stands_at_last():
+    """`arrive` grows with the time since the last command, up to what a standing robot tolerates anyway."""
+    walker = Walker(ROBOT)
+    walker.step(STILL, state())
+    asked = [np.any(walker.step(np.array([0.2, 0.0, 0.0]), state())) for _ in range(5)]
+    asked += [np.any(walker.step(STILL, state(place=(0.095, 0.0)))) for _ in range(300)]
+    assert all(asked[:60])
+    assert not asked[-1]
 
 
 def test_sway_within_a_stride_is_not_an_error():

@@ -113,7 +113,6 @@ def test_the_instruction_fits_on_its_strip_and_leaves_the_view_alone(width, heig
     assert columns.max() <= width - pad + 2
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="Pillow's textlength refuses text of several lines")
 def test_an_instruction_of_several_lines_is_drawn():
     frame(Poster(854, 480), instruction="wave\nthen stop")
 

@@ -34,5 +34,5 @@ def test_the_action_space_has_one_id_a_primitive():
 
 
 def test_an_unknown_primitive_is_refused_with_the_names():
-    with pytest.raises(ContractError, match="fly.*move_forward"):
+    with pytest.raises(ContractError, match=r"fly.*move_forward"):
         primitive("fly")

@@ -83,7 +83,6 @@ def test_a_target_that_is_not_finite_is_refused_and_the_last_one_stays(scene, ba
     assert standing(scene.robot.read())
 
 
-@pytest.mark.xfail(strict=True, reason="SimRobot.command looks at position only; base_velocity may be NaN")
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_base_velocity_that_is_not_finite_is_refused(scene, bad):
     with pytest.raises(ContractError, match="not finite"):
@@ -107,15 +106,15 @@ def test_without_commands_the_base_stops_and_the_robot_stands(scene):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="it marches on the spot, 3 to 6 cm from its reference, for 20 s and more")
 @pytest.mark.parametrize(
     "base", [(0.5, 0, 0), (-0.5, 0, 0), (0, 0, 0.5), (0.2, 0, 0)], ids=["ahead", "back", "turn", "slow"]
 )
 def test_after_walking_it_comes_to_stand_on_both_feet(scene, base):
+    """It must not march on the spot for ever, some centimetres from its reference: 8 s are plenty to come to rest."""
     for seed in (0, 1, 2):
         scene.restart(seed)
         tell(scene, base=base, seconds=2.0)
-        tell(scene, seconds=6.0)
+        tell(scene, seconds=8.0)
         steps = []
         tell(scene, seconds=1.0, each=lambda state, steps=steps: steps.append(state.velocity[:12]))
         assert np.abs(steps).max() < 1.0, seed  # rad/s of the legs; they swing at 3 and more in a stride

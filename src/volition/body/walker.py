@@ -24,11 +24,14 @@ class WalkerConfig:
 
     feedforward: tuple[float, float, float] = (1.15, 1.45, 1.1)  # the policy's own shortfall, measured
     gain: tuple[float, float, float] = (1.3, 1.3, 1.3)  # 1/s
+    integral: tuple[float, float, float] = (0.3, 0.3, 0.2)  # 1/s^2: makes up for a steady pull, as of a raised arm
+    most_integral: tuple[float, float, float] = (0.25, 0.25, 0.2)  # m/s, m/s, rad/s
     most: tuple[float, float, float] = (1.0, 1.0, 1.0)  # m/s, m/s, rad/s: what the policies were trained to
     window: float = STRIDE  # s
     arrive: tuple[float, float] = (0.03, 0.03)  # m, rad: close enough to stand still ...
-    stay: float = 0.6  # s: ... once it has been for this long
-    leave: tuple[float, float] = (0.06, 0.08)  # m, rad: pushed this far away, it steps back
+    relax: float = 0.6  # 1/s: how much of `arrive` is added to it each second since the last command ...
+    stay: float = 0.3  # s: ... once it has been for this long
+    leave: tuple[float, float] = (0.08, 0.10)  # m, rad: pushed this far away, it steps back
     leash: tuple[float, float] = (1.0, 0.8)  # m, rad: the reference waits for a robot that is held up
 
 
@@ -45,7 +48,9 @@ class Walker:
         self._reference: np.ndarray | None = None  # x, y, heading on the floor
         self._errors: list[np.ndarray] = []
         self._walking = False
+        self._since = 0.0  # s since it should have come to stand
         self._close = 0.0  # s within `arrive`
+        self._steady = np.zeros(3)  # the integral, in the heading frame: what pulls is fixed to the robot
 
     @property
     def reference(self) -> np.ndarray | None:
@@ -63,16 +68,23 @@ class Walker:
         distance, angle = math.hypot(error[0], error[1]), abs(error[2])
         if np.any(wanted):
             self._walking = True
-            self._close = 0.0
+            self._close = self._since = 0.0
         elif self._walking:
-            close = distance < config.arrive[0] and angle < config.arrive[1]
+            self._since += self._tick
+            patience = 1.0 + config.relax * self._since
+            close = distance < patience * config.arrive[0] and angle < patience * config.arrive[1]
             self._close = self._close + self._tick if close else 0.0
             self._walking = self._close < config.stay
         else:
+            self._close = self._since = 0.0
             self._walking = distance > config.leave[0] or angle > config.leave[1]
         if not self._walking:
+            self._steady = np.zeros(3)
             return np.zeros(3)
-        asked = np.array(config.feedforward) * wanted + np.array(config.gain) * error
+        if not np.any(wanted):  # while it is told to move, the error is mostly lag and would wind this up
+            grown = self._steady + self._tick * np.array(config.integral) * error
+            self._steady = np.clip(grown, -np.array(config.most_integral), config.most_integral)
+        asked = np.array(config.feedforward) * wanted + np.array(config.gain) * error + self._steady
         most = np.array(config.most)
         return np.clip(asked, -most, most)
 

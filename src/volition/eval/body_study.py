@@ -191,6 +191,7 @@ def trial(job: tuple[str, int]) -> Row:
 
 def _figures(name: str, seed: int, plan: Trial, log: _Log, fallen: bool, stops: int, shield: dict[str, int]) -> Row:
     base = np.array(log.base)
+    base[:, 3] = np.unwrap(base[:, 3])  # a mean over the seam at pi would point anywhere
     first = round(LEAD * SPEC.control_rate_hz)
     start, active = base[:first].mean(axis=0), base[first:]
     row: Row = {"condition": name, "seed": seed, "fell": fallen, "stops": stops, "shield": shield}

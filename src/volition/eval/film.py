@@ -72,7 +72,7 @@ class Poster:
             self._inset(canvas, draw, head)
         pad, top = self.strip // 4, self.view_size[0]
         draw.rectangle((0, top, self.width, self.height), fill=_PAPER)
-        said = self._fit(draw, f"“{instruction}”", self.width - 2 * pad)
+        said = self._fit(draw, f"“{' '.join(instruction.split())}”", self.width - 2 * pad)
         draw.text((pad, top + self.strip * 0.10), said, fill=_INK, font=self._large)
         line = top + self.strip * 0.60
         draw.text((pad, line), running or "...", fill=_QUIET, font=self._small)

@@ -99,6 +99,7 @@ def trial(job: tuple[str, int]) -> Row:
         return row | {"passed": False}
     rate = SPEC.control_rate_hz
     base, hand = np.array(bases), np.array(hands)
+    base[:, 3] = np.unwrap(base[:, 3])  # a mean over the seam at pi would point anywhere
     start, end = base[: round(LEAD * rate)].mean(axis=0), base[-25:].mean(axis=0)
     goal = np.array(chosen.base_velocity) * (duration if chosen.moves else 0.0)
     moved = end[:2] - start[:2]

@@ -93,6 +93,8 @@ class Renderer:
 
     def _draw(self, height: int, width: int) -> np.ndarray:
         self._gl.make_current()
+        # Floor and lights are laid out from the scene's camera: without this, from the one drawn before.
+        mujoco.mjv_updateCamera(self._model, self._data, self._camera, self._scene)
         mujoco.mjv_updateScene(
             self._model,
             self._data,

@@ -75,7 +75,8 @@ class SimRobot:
         return {camera.name: self._renderer.camera(camera.name) for camera in self._spec.cameras}
 
     def command(self, command: Command) -> None:
-        if command.position.shape != self._index.shape or not np.isfinite(command.position).all():
+        finite = np.isfinite(command.position).all() and np.isfinite(command.base_velocity).all()
+        if command.position.shape != self._index.shape or not finite:
             raise ContractError(
                 "SimRobot.command got targets that are not finite or not 28; a shield must come before it."
             )
