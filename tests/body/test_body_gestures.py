@@ -68,7 +68,7 @@ def test_a_raised_arm_is_up_and_stays_up_while_the_robot_walks(height, side):
     for targets in path[100::25]:
         assert height(targets, side) > 0.25
         assert height(targets, other) < -0.1
-    assert play((up, 2.0), ("keep", 5.0), ("rest", 3.0))[-1] == pytest.approx(HOME, abs=1e-3)
+    assert play((up, 2.0), ("keep", 5.0), ("rest", 4.0))[-1] == pytest.approx(HOME, abs=1e-3)
 
 
 def test_both_arms_may_be_up(height):
@@ -78,7 +78,7 @@ def test_both_arms_may_be_up(height):
 
 
 def test_a_wave_swings_and_ends_lowered_when_the_next_moves(height):
-    path = play(("wave", 4.0), ("keep", 3.0))
+    path = play(("wave", 4.0), ("keep", 4.0))
     yaw = path[100:200, NAMES.index("right_shoulder_yaw_joint")]
     assert np.ptp(yaw) > 0.7
     assert np.sum(np.diff(np.sign(yaw - yaw.mean())) != 0) in (3, 4, 5)  # 2 s at 1 Hz

@@ -32,6 +32,7 @@ STAND = "ppo_g1_29dof.onnx"
 WALK = "fastsac_g1_29dof.onnx"
 ACTION_SCALE = 0.25
 STRIDE = 0.75  # s
+HAND_OVER = 0.8  # rad of the first foot's phase: see `may_stand`
 LEAN = 1.3  # rad a metre: see `step`
 _DOWN = np.array([0.0, 0.0, -1.0])
 
@@ -76,7 +77,7 @@ class BalanceController:
         and arms held forward pull a walking robot forward by metres; told that it leans that way, it leans back. Not
         while standing: there the feet's grip holds, and a changing lean would move the hands.
         """
-        standing = not np.any(velocity) and self._may_stand()
+        standing = not np.any(velocity)
         if standing:
             self._phase[:] = math.pi
         elif self._phase[0] == self._phase[1]:
@@ -100,13 +101,14 @@ class BalanceController:
         targets = (self._default + ACTION_SCALE * self._action)[self._driven]
         return np.clip(targets, self._low, self._high)
 
-    def _may_stand(self) -> bool:
-        """Walking turns into standing only in the middle of a swing: there the hand-over moves the pelvis least.
+    @property
+    def may_stand(self) -> bool:
+        """Whether now is the moment in the stride at which walking turns into standing without throwing the robot.
 
-        At any other moment it throws the robot by 4 to 7 cm, and it would step back, and again.
+        Measured over the stride: handed over at a phase of 0.5 to 1.05 the pelvis moves by 1 to 3 cm, at -1.57 by 30.
         """
         walking = self._phase[0] != self._phase[1]
-        return not walking or abs(math.cos(self._phase[0])) < 0.17
+        return not walking or abs(self._phase[0] - HAND_OVER) < math.pi * self._tick / STRIDE
 
 
 def _load(name: str) -> onnxruntime.InferenceSession:

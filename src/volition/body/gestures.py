@@ -9,7 +9,7 @@ import numpy as np
 from volition.robots.primitives import Gesture
 from volition.types import RobotSpec
 
-QUICKNESS = 5.0  # 1/s: the triple pole of the follower; a raised arm is up after about 1.3 s at 3.6 rad/s at most
+QUICKNESS = 4.0  # 1/s: the triple pole of the follower; a raised arm is up after about 1.6 s at 2.8 rad/s at most
 WAVE_HZ = 1.0
 WAVE_ANGLE = 0.45  # rad of the shoulder's yaw to each side
 

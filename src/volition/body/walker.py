@@ -22,16 +22,17 @@ from volition.types import RobotSpec, RobotState
 class WalkerConfig:
     """Gains and tolerances; three numbers are forward, left, turn."""
 
-    feedforward: tuple[float, float, float] = (1.15, 1.45, 1.1)  # the policy's own shortfall, measured
-    gain: tuple[float, float, float] = (1.3, 1.3, 1.3)  # 1/s
+    feedforward: tuple[float, float, float] = (1.0, 1.45, 1.1)  # the policy's own shortfall, measured
+    gain: tuple[float, float, float] = (1.0, 1.3, 1.3)  # 1/s
     integral: tuple[float, float, float] = (0.3, 0.3, 0.2)  # 1/s^2: makes up for a steady pull, as of a raised arm
     most_integral: tuple[float, float, float] = (0.25, 0.25, 0.2)  # m/s, m/s, rad/s
     most: tuple[float, float, float] = (1.0, 1.0, 1.0)  # m/s, m/s, rad/s: what the policies were trained to
     window: float = STRIDE  # s
     arrive: tuple[float, float] = (0.03, 0.03)  # m, rad: close enough to stand still ...
-    relax: float = 0.6  # 1/s: how much of `arrive` is added to it each second since the last command ...
+    relax: float = 0.3  # 1/s: how much of `arrive` is added to it each second since the last command ...
+    still: tuple[float, float] = (0.015, 0.03)  # m, rad: ... and not merely passing by ...
     stay: float = 0.3  # s: ... once it has been for this long
-    leave: tuple[float, float] = (0.08, 0.10)  # m, rad: pushed this far away, it steps back
+    leave: tuple[float, float] = (0.08, 0.08)  # m, rad: pushed this far away, it steps back
     leash: tuple[float, float] = (1.0, 0.8)  # m, rad: the reference waits for a robot that is held up
 
 
@@ -49,7 +50,7 @@ class Walker:
         self._errors: list[np.ndarray] = []
         self._walking = False
         self._since = 0.0  # s since it should have come to stand
-        self._close = 0.0  # s within `arrive`
+        self._recent: list[np.ndarray] = []  # errors of the last `stay` seconds of that
         self._steady = np.zeros(3)  # the integral, in the heading frame: what pulls is fixed to the robot
 
     @property
@@ -57,7 +58,8 @@ class Walker:
         """Where the robot should be: x, y, heading."""
         return self._reference
 
-    def step(self, wanted: np.ndarray, state: RobotState) -> np.ndarray:
+    def step(self, wanted: np.ndarray, state: RobotState, may_stand: bool = True) -> np.ndarray:
+        """`may_stand` is the balance controller's: the robot comes to stand only at the right moment in its stride."""
         config = self.config
         heading = float(yaw(state.base_quaternion))
         if self._reference is None:
@@ -68,15 +70,14 @@ class Walker:
         distance, angle = math.hypot(error[0], error[1]), abs(error[2])
         if np.any(wanted):
             self._walking = True
-            self._close = self._since = 0.0
+            self._since = 0.0
+            self._recent.clear()
         elif self._walking:
             self._since += self._tick
-            patience = 1.0 + config.relax * self._since
-            close = distance < patience * config.arrive[0] and angle < patience * config.arrive[1]
-            self._close = self._close + self._tick if close else 0.0
-            self._walking = self._close < config.stay
+            self._walking = not (self._arrived(error) and may_stand)
         else:
-            self._close = self._since = 0.0
+            self._since = 0.0
+            self._recent.clear()
             self._walking = distance > config.leave[0] or angle > config.leave[1]
         if not self._walking:
             self._steady = np.zeros(3)
@@ -87,6 +88,23 @@ class Walker:
         asked = np.array(config.feedforward) * wanted + np.array(config.gain) * error + self._steady
         most = np.array(config.most)
         return np.clip(asked, -most, most)
+
+    def _arrived(self, error: np.ndarray) -> bool:
+        """Whether the robot has been close and still for `stay`. The longer it takes, the less is asked."""
+        config = self.config
+        self._recent.append(error)
+        del self._recent[: -max(2, round(config.stay / self._tick))]
+        if len(self._recent) * self._tick < config.stay:
+            return False
+        patience = 1.0 + config.relax * self._since
+        recent = np.array(self._recent)
+        moved = np.ptp(recent, axis=0)
+        return bool(
+            np.hypot(recent[:, 0], recent[:, 1]).max() < patience * config.arrive[0]
+            and np.abs(recent[:, 2]).max() < patience * config.arrive[1]
+            and math.hypot(moved[0], moved[1]) < patience * config.still[0]
+            and moved[2] < patience * config.still[1]
+        )
 
     def _advance(self, wanted: np.ndarray) -> None:
         assert self._reference is not None

@@ -93,7 +93,7 @@ class SimRobot:
             late = world.time - self._commanded_at > WATCHDOG
             wanted = np.zeros(3) if late else self._base_velocity
             self._targets[self.balance.index] = self.balance.step(
-                state, self.walker.step(wanted, state), self.self_model.shift
+                state, self.walker.step(wanted, state, self.balance.may_stand), self.self_model.shift
             )
             feed = self._targets.copy()
             feed[self._index] += self._load(state) + self.self_model.gravity / self._kp[self._index]
