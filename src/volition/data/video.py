@@ -15,7 +15,8 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.container import InputContainer
+from av.error import FFmpegError
 
 from volition.data.errors import DataError
 
@@ -29,20 +30,18 @@ def frame_rate(fps: float) -> Fraction:
 
 
 class VideoEncoder:
-    """Encodes one episode of one camera as it comes; holds a frame or two. `close` returns the packets' sha256."""
+    """Encodes one episode of one camera as it comes; holds a frame or two."""
 
     def __init__(self, path: Path, *, height: int, width: int, fps: float, gop: int = GOP, crf: int = CRF) -> None:
-        check_size(height, width, str(path))
+        check_size((height, width), str(path))
         self._path, self._shape, self._count = path, (height, width, 3), 0
-        self._hash = hashlib.sha256()
-        self._to_yuv = VideoReformatter()  # one for all frames: setting one up costs more than a frame
         self._tick = 1 / frame_rate(fps)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._container = av.open(str(path), "w", format="mp4")
             options = {"crf": str(crf), "preset": "veryfast", "bf": "0", "threads": "1", "sc_threshold": "0"}
             stream = self._container.add_stream("libx264", rate=frame_rate(fps), options=options)
-        except (av.FFmpegError, ValueError, OSError) as error:
+        except (FFmpegError, ValueError, OSError) as error:
             raise DataError(f"{path} cannot be encoded: {error}.") from error
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = width, height, "yuv420p", gop
         stream.time_base = self._tick
@@ -53,15 +52,19 @@ class VideoEncoder:
         if image.shape != self._shape or image.dtype != np.uint8:
             raise DataError(f"{self._path}: frame {self._count} is {image.dtype} {image.shape}; want {self._shape}.")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        frame = self._to_yuv.reformat(frame, format="yuv420p", threads=1)
         frame.pts, frame.time_base = self._count, self._tick
         self._mux(frame)
         self._count += 1
 
     def close(self) -> str:
+        """Finish the file; returns the sha256 of its packets, as a reader will find them (muxing reframes them)."""
         self._mux(None)
         self._container.close()
-        return self._hash.hexdigest()
+        digest = hashlib.sha256()
+        with _open(self._path) as container:
+            for packet in container.demux(container.streams.video[0]):
+                digest.update(bytes(packet))
+        return digest.hexdigest()
 
     def abort(self) -> None:
         """Give up: the file is of no use."""
@@ -71,13 +74,13 @@ class VideoEncoder:
     def _mux(self, frame: av.VideoFrame | None) -> None:
         try:
             for packet in self._stream.encode(frame):
-                self._hash.update(bytes(packet))
                 self._container.mux(packet)
-        except (av.FFmpegError, OSError) as error:
+        except (FFmpegError, OSError) as error:
             raise DataError(f"{self._path} cannot be encoded: {error}.") from error
 
 
-def check_size(height: int, width: int, owner: str) -> None:
+def check_size(shape: tuple[int, ...], owner: str) -> None:
+    height, width = shape[:2]
     if height % 2 or width % 2 or min(height, width) < 16:
         raise DataError(f"{owner}: pictures are {height}x{width}; video needs even sides of at least 16 pixels.")
 
@@ -113,15 +116,15 @@ def join(paths: Iterable[Path], out: Path, fps: float) -> list[int]:
                         output.mux(packet)
                         total += 1
                 counts.append(total - before)
-    except (av.FFmpegError, OSError) as error:
+    except (FFmpegError, OSError) as error:
         raise DataError(f"{out} cannot be written: {error}.") from error
     return counts
 
 
-def _open(path: Path) -> av.container.InputContainer:
+def _open(path: Path) -> InputContainer:
     try:
         container = av.open(str(path))
-    except (av.FFmpegError, OSError) as error:
+    except (FFmpegError, OSError) as error:
         raise DataError(f"{path} is not a readable video: {error}.") from error
     if not container.streams.video:
         container.close()

@@ -53,7 +53,7 @@ class DemoConfig:
     """Width of the video in pixels, even, 64 to 3840."""
     height: int = 480
     """Height of the video in pixels, even, 64 to 2160."""
-    fps: int = 25
+    fps: int = 20
     """Frames a second of the video, 1 to 50 (the control rate)."""
 
     def __post_init__(self) -> None:

@@ -90,7 +90,7 @@ def run(config: RunConfig) -> int:
         out=config.out,
         seed=config.seed,
         seconds=config.seconds,
-        video=(854, 480, 25) if config.video else None,
+        video=(854, 480, 20) if config.video else None,
         latency_s=None if config.latency_ms is None else config.latency_ms / 1000,
     )
 

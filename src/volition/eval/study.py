@@ -6,6 +6,8 @@ import json
 import multiprocessing
 import os
 import platform
+import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -155,7 +157,7 @@ def run_trials(trial: Callable[[Any], Row], jobs: Sequence[Any], *, workers: int
     context = multiprocessing.get_context("spawn")
     with (
         Progress(*columns) as progress,
-        ProcessPoolExecutor(max_workers=workers, mp_context=context, initializer=_one_thread) as pool,
+        ProcessPoolExecutor(max_workers=workers, mp_context=context, initializer=_prepare) as pool,
     ):
         bar = progress.add_task(label, total=len(jobs))
         futures = {pool.submit(trial, job): number for number, job in enumerate(jobs)}
@@ -165,8 +167,17 @@ def run_trials(trial: Callable[[Any], Row], jobs: Sequence[Any], *, workers: int
     return [row for row in rows if row is not None]
 
 
-def _one_thread() -> None:
+def _prepare() -> None:
+    """A worker computes in one thread and ends when the study that made it is gone."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    study = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == study:
+            time.sleep(2.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _machine() -> str:

@@ -147,7 +147,7 @@ def _stage(spec: mujoco.MjSpec) -> None:
     spec.visual.headlight.specular = [0.05, 0.05, 0.05]
     spec.visual.map.znear = 0.005
     spec.visual.map.zfar = 30.0
-    spec.visual.map.shadowclip = 3.0
+    spec.visual.map.shadowclip = 7.0
     spec.visual.map.shadowscale = 0.9
 
 

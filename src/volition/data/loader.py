@@ -1,0 +1,190 @@
+"""Batches of windows for training, fast and in bounded memory: every window once an epoch, in random order.
+
+    Dataset -> segments in random order -> block (decoded, in memory) -> shuffled windows -> augment -> batch
+
+Decoding a video at random costs a seek a frame. So an epoch is cut into short segments (32 frames) of all episodes;
+as many random segments as fit in half the memory are decoded in one run each, their windows are mixed and handed out
+while the next block is being decoded. A batch so draws from hundreds of segments, and a frame is decoded once.
+Workers are threads: decoding and numpy let go of the interpreter. What comes out depends on the seed alone, not on
+their number. Batches are numpy; whoever trains turns them into tensors.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from volition.data.errors import DataError
+from volition.data.store import Dataset
+from volition.data.windows import Sample, Stretch, WindowConfig, cut, read_stretch
+
+Augment = Callable[[Sample, np.random.Generator], Sample]
+_PREFETCH = 3  # batches that are ready before they are asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoaderConfig:
+    """`memory_bytes` bounds the decoded pictures held at any time; more of it mixes more segments."""
+
+    batch: int = 64
+    seed: int = 0
+    shuffle: bool = True
+    drop_last: bool = True
+    workers: int = 2
+    memory_bytes: int = 512 << 20
+    segment: int = 32  # frames
+
+    def __post_init__(self) -> None:
+        limits = {"batch": 65536, "workers": 256, "memory_bytes": 1 << 50, "segment": 1 << 20}
+        for name, most in limits.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 1 <= value <= most:
+                raise DataError(f"LoaderConfig.{name} is {value!r}; it must be 1 to {most}.")
+
+
+@dataclass(frozen=True)
+class _Segment:
+    episode: int
+    begin: int
+    end: int
+
+
+_Window = tuple[Stretch, int]
+
+
+class Loader:
+    """`epoch(n)` iterates over the batches of epoch n. `augment` gets each sample and its own random generator."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        windows: WindowConfig,
+        config: LoaderConfig | None = None,
+        *,
+        episodes: Sequence[int] | None = None,
+        augment: Augment | None = None,
+    ) -> None:
+        self.dataset, self.windows, self.config = dataset, windows, config or LoaderConfig()
+        self.cameras = windows.cameras_of(dataset)
+        self._augment = augment
+        chosen = range(dataset.episodes) if episodes is None else episodes
+        self._segments: list[_Segment] = []
+        for episode in chosen:
+            length = dataset.record(episode).length
+            for begin in range(0, length, self.config.segment):
+                self._segments.append(_Segment(episode, begin, min(begin + self.config.segment, length)))
+        self.samples = sum(segment.end - segment.begin for segment in self._segments)
+        if len(self) == 0:
+            raise DataError(f"{dataset.folder}: {self.samples} windows do not make one batch of {self.config.batch}.")
+        self._frame_bytes = sum(int(np.prod(dataset.feature(camera).shape)) for camera in self.cameras)
+        self._budget = (self.config.memory_bytes - (_PREFETCH + 1) * self._batch_bytes()) // 2
+        if self._budget < self._bytes(self._segments[0]):
+            raise DataError(
+                f"LoaderConfig.memory_bytes is {self.config.memory_bytes}; two segments and {_PREFETCH + 1} batches "
+                f"need {2 * self._bytes(self._segments[0]) + (_PREFETCH + 1) * self._batch_bytes()}."
+            )
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        full, rest = divmod(self.samples, self.config.batch)
+        return full + (1 if rest and not self.config.drop_last else 0)
+
+    def epoch(self, number: int = 0, *, skip: int = 0) -> Iterator[Sample]:
+        """The batches of an epoch, after the first `skip`, which are not decoded: for a training that goes on."""
+        workers = self.config.workers
+        with ThreadPoolExecutor(workers, "decode") as decoders, ThreadPoolExecutor(workers, "batch") as makers:
+            waiting: deque[Future[Sample]] = deque()
+            try:
+                for rows in self._batches(number, skip, decoders):
+                    waiting.append(makers.submit(self._make, rows, number))
+                    del rows  # or this batch's segments would stay in memory while the next ones are awaited
+                    if len(waiting) > _PREFETCH:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:  # also when nobody wants the rest
+                for future in waiting:
+                    future.cancel()
+                decoders.shutdown(wait=False, cancel_futures=True)
+
+    def _batches(self, number: int, skip: int, decoders: ThreadPoolExecutor) -> Iterator[list[_Window]]:
+        """The windows of each batch; reads one block ahead."""
+        size, rows, left = self.config.batch, [], skip * self.config.batch
+        blocks = self._blocks(number)
+        while blocks and left >= (count := sum(one.end - one.begin for one in blocks[0])):
+            left -= count
+            blocks.popleft()
+        ahead = self._decode(blocks.popleft(), decoders) if blocks else []
+        first = True
+        while ahead:
+            stretches = [future.result() for future in ahead]
+            ahead = self._decode(blocks.popleft(), decoders) if blocks else []
+            for stretch, frame in self._order(stretches, number)[left if first else 0 :]:
+                rows.append((stretch, frame))
+                if len(rows) == size:
+                    yield rows
+                    rows = []
+            first = False
+            del stretches
+        if rows and not self.config.drop_last:
+            yield rows
+
+    def _blocks(self, number: int) -> deque[list[_Segment]]:
+        order = np.arange(len(self._segments))
+        if self.config.shuffle:
+            order = np.random.default_rng([self.config.seed, number]).permutation(order)
+        blocks: deque[list[_Segment]] = deque()
+        room = 0
+        for place in order:
+            segment = self._segments[place]
+            if not blocks or self._bytes(segment) > room:
+                blocks.append([])
+                room = self._budget
+            blocks[-1].append(segment)
+            room -= self._bytes(segment)
+        return blocks
+
+    def _decode(
+        self, block: Sequence[_Segment], decoders: ThreadPoolExecutor
+    ) -> list[Future[tuple[_Segment, Stretch]]]:
+        return [decoders.submit(self._read, segment) for segment in block]
+
+    def _read(self, segment: _Segment) -> tuple[_Segment, Stretch]:
+        return segment, read_stretch(self.dataset, self.windows, segment.episode, segment.begin, segment.end)
+
+    def _order(self, block: Sequence[tuple[_Segment, Stretch]], number: int) -> list[_Window]:
+        windows = [(stretch, frame) for segment, stretch in block for frame in range(segment.begin, segment.end)]
+        if not self.config.shuffle:
+            return windows
+        first = block[0][1]
+        rng = np.random.default_rng([self.config.seed, number, 1, first.begin + first.first])
+        return [windows[place] for place in rng.permutation(len(windows))]
+
+    def _make(self, rows: list[_Window], number: int) -> Sample:
+        samples = []
+        for stretch, frame in rows:
+            sample = cut(stretch, self.windows, frame)
+            if self._augment is not None:
+                rng = np.random.default_rng([self.config.seed, number, 2, stretch.begin + frame])
+                sample = self._augment(sample, rng)
+            samples.append(sample)
+        return collate(samples)
+
+    def _bytes(self, segment: _Segment) -> int:
+        return (segment.end - segment.begin + self.windows.reach) * self._frame_bytes
+
+    def _batch_bytes(self) -> int:
+        return 2 * self.config.batch * self.windows.history * self._frame_bytes  # samples, then stacked
+
+
+def collate(samples: Sequence[Sample]) -> Sample:
+    """Samples to a batch: arrays are stacked, numbers become arrays, texts a list."""
+    batch: Sample = {}
+    for name, first in samples[0].items():
+        values = [sample[name] for sample in samples]
+        batch[name] = values if isinstance(first, str) else np.stack(values)
+    return batch
