@@ -49,7 +49,7 @@ def backend() -> str:
 
 
 class Renderer:
-    """Draws one model. `camera` draws what a camera of the model sees, at its own size; `view` a free third-person view."""
+    """Draws one model. `camera` draws what a camera of the model sees, at its own size; `view` a free third-person view, with shadows if asked."""
 
     def __init__(
         self,
@@ -60,13 +60,12 @@ class Renderer:
         shadows: bool = False,
         name: str | None = None,
     ) -> None:
-        self._model, self._data, self._sizes = model, data, sizes
+        self._model, self._data, self._sizes, self._shadows = model, data, sizes, shadows
         height, width = (max(size[axis] for size in sizes.values()) for axis in (0, 1))
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height
         self._gl = _context(name or backend(), width, height)
         self._gl.make_current()
         self._scene = mujoco.MjvScene(model, maxgeom=2000)
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
         self._options = mujoco.MjvOption()
         self._camera = mujoco.MjvCamera()
@@ -75,13 +74,15 @@ class Renderer:
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mujoco)
 
     def camera(self, name: str) -> np.ndarray:
-        """What the named camera sees: (H, W, 3) uint8."""
+        """What the named camera sees, always without shadows: (H, W, 3) uint8."""
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._camera.fixedcamid = self._model.camera(name).id
         return self._draw(*self._sizes[name])
 
     def view(self, name: str, *, look_at: np.ndarray, distance: float, azimuth: float, elevation: float) -> np.ndarray:
         """A free view (angles in degrees, as MuJoCo has them) at the size registered under `name`."""
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = self._shadows
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FREE
         self._camera.lookat[:] = look_at
         self._camera.distance, self._camera.azimuth, self._camera.elevation = distance, azimuth, elevation
