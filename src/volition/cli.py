@@ -18,6 +18,7 @@ from typing import Any
 import tyro
 
 import volition
+from volition.data.commands import DataConfig
 from volition.doctor import DoctorConfig
 from volition.errors import VolitionError
 from volition.eval.configs import DemoConfig, RunConfig
@@ -29,6 +30,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "demo": (DemoConfig, "volition.eval.demo:demo"),
     "run": (RunConfig, "volition.eval.demo:run"),
     "doctor": (DoctorConfig, "volition.doctor:doctor"),
+    "data": (DataConfig, "volition.data.commands:data"),
 }
 
 
