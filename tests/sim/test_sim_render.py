@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -196,3 +197,18 @@ def test_wrong_pictures_are_not_taken_for_true_ones(monkeypatch, kind, message):
     monkeypatch.setattr(render, "Renderer", Wrong)
     with pytest.raises(RenderError, match=message):
         render.verify("egl")
+
+
+@pytest.mark.usefixtures("scene")
+def test_a_renderer_that_is_dropped_does_not_spoil_the_next():
+    """What a renderer frees are numbers in its own context: freed in another's, they would take that one's textures."""
+    model = mujoco.MjModel.from_xml_string(render._SCENE)
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    renderer = render.Renderer(model, data, sizes={"eye": (48, 48)})
+    first = renderer.camera("eye")
+    for _ in range(4):
+        renderer = render.Renderer(
+            model, data, sizes={"eye": (48, 48)}
+        )  # the old one is dropped when the new one is there
+        np.testing.assert_array_equal(renderer.camera("eye"), first)

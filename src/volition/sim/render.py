@@ -72,6 +72,7 @@ class Renderer:
         self._perturb = mujoco.MjvPerturb()
         self._mujoco = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mujoco)
+        self._open = True
 
     def camera(self, name: str) -> np.ndarray:
         """What the named camera sees, always without shadows: (H, W, 3) uint8."""
@@ -89,8 +90,16 @@ class Renderer:
         return self._draw(*self._sizes[name])
 
     def close(self) -> None:
-        self._mujoco.free()
-        self._gl.free()
+        """Free what it holds. Freed in any other context, the numbers of its textures and buffers would be another renderer's."""
+        if self._open:
+            self._open = False
+            self._gl.make_current()
+            self._mujoco.free()
+            self._gl.free()
+
+    def __del__(self) -> None:
+        if getattr(self, "_open", False) and not sys.is_finalizing():
+            self.close()
 
     def _draw(self, height: int, width: int) -> np.ndarray:
         self._gl.make_current()

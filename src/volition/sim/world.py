@@ -61,7 +61,7 @@ class World:
         """Start afresh. Seed 0 is the nominal robot; any other has its own floor friction (0.6 to 1.2), link masses
         (within 3 %), heading, and joint angles (off by up to 0.03 rad)."""
         model = self.model
-        model.body_mass[:], model.body_inertia[:], model.geom_friction[:] = self._nominal
+        self.nominal()
         if seed == 0:
             self.reset()
             return
@@ -75,6 +75,11 @@ class World:
         noise = random.uniform(-0.03, 0.03, size=len(self.qpos))
         self.data.qpos[self.qpos] = np.clip(self.data.qpos[self.qpos] + noise, low, high)
         self.settle()
+
+    def nominal(self) -> None:
+        """Masses, inertias and frictions as the model was built with."""
+        model = self.model
+        model.body_mass[:], model.body_inertia[:], model.geom_friction[:] = self._nominal
 
     def settle(self) -> None:
         """Put the lower sole on the floor and bring everything derived up to date."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 Array = np.ndarray
+IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
+IDENTITY.setflags(write=False)
 
 _SMALL = 1e-8  # rad: below this a rotation's sine and cosine are their series to double precision
 

@@ -1,0 +1,214 @@
+"""Teachers: closed-loop policies that know the truth. They decide in the world and act in `ee`, ten times a second.
+
+    Stage + Goal -> Skill's plan.decide(Scene truth) -> Intent -> Expert.infer -> ActionChunk -> the same loop as any policy
+
+A plan decides from what is the case now, not from what it did before, wherever it can: so an expert can take over
+any state, and label it, from the first call.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from volition.sim.stage import READY, SIDES, Stage
+from volition.transforms.rotation import (
+    IDENTITY,
+    between,
+    conjugate,
+    from_rotvec,
+    multiply,
+    rotate,
+    rotate_inverse,
+    slerp,
+    to_rotvec,
+    wrap,
+    yaw,
+)
+from volition.types import ActionChunk, ActionSpec, Observation, RobotState
+
+STEPS = 10  # of a chunk
+DT = 0.1  # s
+TURNING = 2.0  # rad/s, of a hand
+CLOSING = 1.6  # 1/s, of a grasp
+STRAY = 0.06  # m: a hand this far from where it was sent is met where it is
+STALE = 0.25  # s: after a longer silence the robot may be anywhere
+WALK = (0.35, 0.30, 0.5)  # m/s, m/s, rad/s: the fastest an expert walks
+NEAR = (0.025, 0.025, 0.05)  # m, m, rad: close enough to stop walking
+STANDING = 0.06  # m/s: slower than this the base stands
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """Where a hand is to go: position of its grasp centre and orientation, both in the pelvis frame; and how fast."""
+
+    position: np.ndarray
+    quaternion: np.ndarray = field(default_factory=lambda: IDENTITY)
+    grasp: float = 0.0
+    speed: float = 0.25  # m/s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intent:
+    """What the whole robot is to do now. A hand that is not named waits at READY, as open as it is."""
+
+    hands: Mapping[str, Reach] = field(default_factory=dict)
+    base: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    status: Literal["running", "done", "failed"] = "running"
+    note: str = ""
+
+
+class Plan(Protocol):
+    """What a skill teaches: one decision from the state of the robot and, through its stage, the truth."""
+
+    def decide(self, state: RobotState) -> Intent: ...
+
+
+class Expert:
+    """A Policy. `resume` forgets what it commanded, for a robot that somebody else has moved."""
+
+    def __init__(self, stage: Stage, plan: Plan) -> None:
+        self._stage, self.plan = stage, plan
+        self._spec = stage.spec.action("ee")
+        self.resume()
+
+    @property
+    def action_spec(self) -> ActionSpec:
+        return self._spec
+
+    def reset(self, instruction: str) -> None:
+        self.resume()
+
+    def resume(self) -> None:
+        self._sent: dict[str, tuple[np.ndarray, np.ndarray, float]] = {}
+        self._at = -math.inf
+
+    def infer(self, observation: Observation) -> ActionChunk:
+        state = observation.state
+        intent = self.plan.decide(state)
+        values = np.zeros((STEPS, len(self._spec.dimensions)))
+        for side in SIDES:
+            first = self._spec.index(f"{side}.x")
+            start = self._start(side, observation.stamp, state)
+            reach = intent.hands.get(side) or Reach(position=READY[side], grasp=start[2])
+            path = _path(start, reach)
+            values[:, first : first + 7] = path
+            self._sent[side] = (path[0, :3], from_rotvec(path[0, 3:6]), float(path[0, 6]))
+        values[:, -3:] = intent.base
+        self._at = observation.stamp
+        values = np.clip(values, self._spec.low, self._spec.high)
+        return ActionChunk(
+            stamp=observation.stamp,
+            values=values,
+            dt=DT,
+            spec=self._spec.name,
+            status=intent.status,
+            note=intent.note,
+        )
+
+    def _start(self, side: str, now: float, state: RobotState) -> tuple[np.ndarray, np.ndarray, float]:
+        """Where the hand's path begins: where it was last sent, if it is near there, else where it is."""
+        position, quaternion = self._stage.hand(side)
+        pelvis = state.base_quaternion
+        here = rotate_inverse(pelvis, position - state.base_position)
+        turned = multiply(conjugate(pelvis), quaternion)
+        sent = self._sent.get(side)
+        if sent is None or now - self._at > STALE:
+            return here, turned, closed(self._stage.spec.joint_names, state, side)
+        if np.linalg.norm(sent[0] - here) > STRAY:
+            return here + (sent[0] - here) * (STRAY / np.linalg.norm(sent[0] - here)), sent[1], sent[2]
+        return sent
+
+
+def _path(start: tuple[np.ndarray, np.ndarray, float], reach: Reach) -> np.ndarray:
+    """STEPS poses on the straight way to `reach`, (STEPS, 7)."""
+    position, quaternion, grasp = start
+    way, turn = np.linalg.norm(reach.position - position), np.linalg.norm(between(quaternion, reach.quaternion))
+    length = max(way / reach.speed, turn / TURNING, 1e-6)
+    rows = np.empty((STEPS, 7))
+    for step in range(STEPS):
+        time = (step + 1) * DT
+        share = min(time / length, 1.0)
+        rows[step, :3] = position + share * (reach.position - position)
+        rows[step, 3:6] = to_rotvec(slerp(quaternion, reach.quaternion, share))
+        rows[step, 6] = grasp + np.clip(reach.grasp - grasp, -CLOSING * time, CLOSING * time)
+    return rows
+
+
+def closed(names: tuple[str, ...], state: RobotState, side: str) -> float:
+    """How closed a hand is, 0 to 1, by its index finger's first joint."""
+    angle = state.position[names.index(f"{side}_hand_index_0_joint")]
+    return float(np.clip(abs(angle) / 1.3, 0.0, 1.0))
+
+
+def side_of(point: np.ndarray) -> str:
+    """The hand on whose side a point in the pelvis frame is."""
+    return "left" if point[1] > 0 else "right"
+
+
+def mirror(side: str) -> float:
+    """+1 for the left hand, -1 for the right: the sign of what is outwards along y."""
+    return 1.0 if side == "left" else -1.0
+
+
+def about_z(angle: float) -> np.ndarray:
+    return from_rotvec(np.array([0.0, 0.0, angle]))
+
+
+class Frame:
+    """Between the world and the pelvis, for one state."""
+
+    def __init__(self, state: RobotState) -> None:
+        self.position, self.quaternion = state.base_position, state.base_quaternion
+        self.heading = float(yaw(state.base_quaternion))
+
+    def point(self, world: np.ndarray) -> np.ndarray:
+        return rotate_inverse(self.quaternion, np.asarray(world) - self.position)
+
+    def turn(self, world: np.ndarray) -> np.ndarray:
+        return multiply(conjugate(self.quaternion), world)
+
+    def world(self, point: np.ndarray) -> np.ndarray:
+        return self.position + rotate(self.quaternion, point)
+
+    def reach(self, point: np.ndarray, heading: float, *, grasp: float, speed: float = 0.25) -> Reach:
+        """A hand at a point of the world, upright, pointing along a heading of the world."""
+        return Reach(position=self.point(point), quaternion=self.turn(about_z(heading)), grasp=grasp, speed=speed)
+
+
+class Stepper:
+    """Steps the robot to where its work is, and tells when it stands. Once it steps it goes all the way.
+
+    `step` is given where the robot should stand, and how far off it may be before it is worth a step.
+    """
+
+    def __init__(self, slack: tuple[float, float, float] = (0.06, 0.07, 0.12)) -> None:
+        self._slack = np.array(slack)
+        self._walking = False
+
+    def step(self, state: RobotState, x: float, y: float, heading: float = 0.0) -> np.ndarray | None:
+        """The base velocity to walk with; zeros while it comes to stand; None when it stands where it should."""
+        error = base_error(state, x, y, heading)
+        if np.any(np.abs(error) > self._slack):
+            self._walking = True
+        if not self._walking:
+            return None
+        if np.all(np.abs(error) < np.array(NEAR)):
+            moving = np.linalg.norm(state.base_velocity[:2]) > STANDING or abs(state.base_angular_velocity[2]) > 0.15
+            self._walking = bool(moving)
+            return np.zeros(3) if moving else None
+        return np.clip(error, -np.array(WALK), np.array(WALK))
+
+
+def base_error(state: RobotState, x: float, y: float, heading: float) -> np.ndarray:
+    """Forward, left and turn still to go, in the heading frame."""
+    here = float(yaw(state.base_quaternion))
+    away = np.array([x, y]) - state.base_position[:2]
+    cosine, sine = math.cos(here), math.sin(here)
+    return np.array(
+        [cosine * away[0] + sine * away[1], -sine * away[0] + cosine * away[1], float(wrap(heading - here))]
+    )

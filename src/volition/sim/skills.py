@@ -1,0 +1,8 @@
+"""The skills by name: the one list of them."""
+
+from __future__ import annotations
+
+from volition.sim.skill import Skill
+from volition.sim.tasks.press_button import PressButton
+
+SKILLS: dict[str, Skill] = {skill.name: skill for skill in (PressButton(),)}
