@@ -38,10 +38,11 @@ ALLOWED: dict[str, set[str]] = {
     "eval": {*LEVEL, "runtime"},
     "serve": {*LEVEL, "runtime"},
     "ros": {*LEVEL, "runtime"},
+    "teach": {*LEVEL, "runtime", "eval"},
     "benchmarks": {*LEVEL, "runtime", "eval"},
     "probes": set(),
     "doctor": {*LEVEL, "runtime", "eval", "serve", "ros", "benchmarks", "probes"},
-    "cli": {*LEVEL, "runtime", "eval", "serve", "ros", "benchmarks", "doctor"},
+    "cli": {*LEVEL, "runtime", "eval", "serve", "ros", "teach", "benchmarks", "doctor"},
 }
 # Heavy or foreign packages, and the only parts that may name them at all.
 ONLY_IN: dict[str, set[str]] = {

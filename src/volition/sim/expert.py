@@ -132,7 +132,7 @@ def _path(start: tuple[np.ndarray, np.ndarray, float], reach: Reach) -> np.ndarr
     rows = np.empty((STEPS, 7))
     for step in range(STEPS):
         time = (step + 1) * DT
-        share = min(time / length, 1.0)
+        share = min(time / float(length), 1.0)
         rows[step, :3] = position + share * (reach.position - position)
         rows[step, 3:6] = to_rotvec(slerp(quaternion, reach.quaternion, share))
         rows[step, 6] = grasp + np.clip(reach.grasp - grasp, -CLOSING * time, CLOSING * time)

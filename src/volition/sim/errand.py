@@ -1,0 +1,96 @@
+"""The goals of a scene in their order: which one is under way, how each ended. And the teacher that does them all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from volition.sim.expert import Expert, Intent, Plan
+from volition.sim.scene import Goal
+from volition.sim.skill import Referee, Verdict
+from volition.sim.skills import SKILLS
+from volition.sim.stage import Stage
+from volition.types import RobotState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How one goal ended, and when by the robot's clock."""
+
+    goal: Goal
+    verdict: Verdict
+    began: float
+    ended: float
+
+
+class Errand:
+    """`watch` it every control tick. A goal begins when the one before it has succeeded; the first failure ends it all."""
+
+    def __init__(self, stage: Stage, goals: tuple[Goal, ...] | None = None) -> None:
+        self.stage = stage
+        self.goals = stage.scene.goals if goals is None else goals
+        self.results: list[Result] = []
+        self._begin()
+
+    @property
+    def current(self) -> Goal | None:
+        """The goal under way; None when all are done or one has failed."""
+        return None if self.over else self.goals[len(self.results)]
+
+    @property
+    def over(self) -> bool:
+        return len(self.results) == len(self.goals) or self.failed
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.results) and not self.results[-1].verdict.success
+
+    @property
+    def succeeded(self) -> bool:
+        return self.over and not self.failed
+
+    @property
+    def done(self) -> int:
+        """How many goals have succeeded."""
+        return sum(result.verdict.success for result in self.results)
+
+    def watch(self, state: RobotState) -> None:
+        goal = self.current
+        if goal is None or self._referee is None:
+            return
+        verdict = self._referee.watch()
+        if self.stage.fallen(state):
+            verdict = Verdict(False, "fell")
+        elif verdict is None and self.stage.time - self._began > SKILLS[goal.skill].limit_s:
+            verdict = Verdict(False, "time")
+        if verdict is not None:
+            self.results.append(Result(goal=goal, verdict=verdict, began=self._began, ended=self.stage.time))
+            self._begin()
+
+    def _begin(self) -> None:
+        self._began = self.stage.time
+        goal = self.current
+        self._referee: Referee | None = None if goal is None else SKILLS[goal.skill].referee(self.stage, goal)
+
+
+class ErrandPlan:
+    """A Plan that does the goal under way, by its skill's own plan; after the last it rests."""
+
+    def __init__(self, errand: Errand) -> None:
+        self._errand = errand
+        self._goal: Goal | None = None
+        self._plan: Plan | None = None
+        self._last = Intent(status="done", note="done")
+
+    def decide(self, state: RobotState) -> Intent:
+        goal = self._errand.current
+        if goal is not None and (goal is not self._goal or self._plan is None):
+            self._goal, self._plan = goal, SKILLS[goal.skill].plan(self._errand.stage, goal)
+        if self._plan is None:
+            return self._last
+        intent = self._plan.decide(state)  # after the last goal its plan goes on: it knows how to leave its thing
+        status = "done" if self._errand.over else "running"
+        return Intent(hands=intent.hands, base=intent.base, status=status, note=intent.note)
+
+
+def expert_for(errand: Errand) -> Expert:
+    return Expert(errand.stage, ErrandPlan(errand))
