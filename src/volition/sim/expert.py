@@ -39,6 +39,10 @@ STRAY = 0.06  # m: a hand this far from where it was sent is met where it is
 STALE = 0.25  # s: after a longer silence the robot may be anywhere
 WALK = (0.35, 0.30, 0.5)  # m/s, m/s, rad/s: the fastest an expert walks
 NEAR = (0.025, 0.025, 0.05)  # m, m, rad: close enough to stop walking
+SPOT = (0.31, 0.17)  # m: forward and outwards from the robot's middle, where a hand works best ...
+SLACK = (0.07, 0.11)  # m: ... and how far from there it still works well
+ASKEW = 0.2  # rad: turned this far from the table, the robot turns back
+CLOSEST = 0.03  # m: how far towards the table the robot may stand
 STANDING = 0.06  # m/s: slower than this the base stands
 
 
@@ -159,6 +163,10 @@ def about_z(angle: float) -> np.ndarray:
     return from_rotvec(np.array([0.0, 0.0, angle]))
 
 
+def up(height: float) -> np.ndarray:
+    return np.array([0.0, 0.0, height])
+
+
 class Frame:
     """Between the world and the pelvis, for one state."""
 
@@ -181,22 +189,22 @@ class Frame:
 
 
 class Stepper:
-    """Steps the robot to where its work is, and tells when it stands. Once it steps it goes all the way.
+    """Steps the robot to where a hand can work at a point, and tells when it stands there. Once it steps it goes all the way."""
 
-    `step` is given where the robot should stand, and how far off it may be before it is worth a step.
-    """
-
-    def __init__(self, slack: tuple[float, float, float] = (0.06, 0.07, 0.12)) -> None:
-        self._slack = np.array(slack)
+    def __init__(self, spot: tuple[float, float] = SPOT, slack: tuple[float, float] = SLACK) -> None:
+        """`spot`: forward and outwards from the robot's middle, where the hand works best; `slack`: how far off is still good."""
+        self._spot, self._slack = spot, slack
         self._walking = False
 
-    def step(self, state: RobotState, x: float, y: float, heading: float = 0.0) -> np.ndarray | None:
+    def step(self, state: RobotState, point: np.ndarray, side: str) -> np.ndarray | None:
         """The base velocity to walk with; zeros while it comes to stand; None when it stands where it should."""
-        error = base_error(state, x, y, heading)
-        if np.any(np.abs(error) > self._slack):
+        here = Frame(state).point(np.asarray(point))
+        off = np.array([here[0] - self._spot[0], mirror(side) * here[1] - self._spot[1]])
+        if np.any(np.abs(off) > np.array(self._slack)) or abs(yaw(state.base_quaternion)) > ASKEW:
             self._walking = True
         if not self._walking:
             return None
+        error = base_error(state, min(point[0] - self._spot[0], CLOSEST), point[1] - mirror(side) * self._spot[1], 0.0)
         if np.all(np.abs(error) < np.array(NEAR)):
             moving = np.linalg.norm(state.base_velocity[:2]) > STANDING or abs(state.base_angular_velocity[2]) > 0.15
             self._walking = bool(moving)

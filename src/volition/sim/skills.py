@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from volition.sim.skill import Skill
+from volition.sim.tasks.pick_and_place import PickAndPlace
 from volition.sim.tasks.press_button import PressButton
 
-SKILLS: dict[str, Skill] = {skill.name: skill for skill in (PressButton(),)}
+SKILLS: dict[str, Skill] = {skill.name: skill for skill in (PressButton(), PickAndPlace())}

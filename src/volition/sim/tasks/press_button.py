@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from volition.sim.expert import Frame, Intent, Stepper, mirror, side_of
+from volition.sim.expert import Frame, Intent, Stepper, side_of
 from volition.sim.randomise import Draw
 from volition.sim.scene import Goal, Scene, Thing
 from volition.sim.skill import Verdict
@@ -17,7 +17,6 @@ PRESSED = 0.8  # of its travel
 FRONT = 0.032  # m, how far a cap stands out of the wall
 FIST = 0.038  # m, from the grasp centre to the front of the closed fingers
 BEFORE = 0.07  # m, where a hand lines up in front of a cap
-BESIDE = 0.17  # m, how far to the side of the robot's middle a hand works best
 ALIGNED = 0.012  # m, sideways
 SPOTS = ((0.10, 0.95), (0.22, 0.95), (0.10, 1.07), (0.22, 1.07))  # on one side: outwards from the middle, height
 
@@ -79,7 +78,7 @@ class PressPlan:
         self._stage, self._goal = stage, goal
         self._pressed = False
         self._pushing = False
-        self._stepper = Stepper(slack=(0.07, 0.10, 0.15))
+        self._stepper = Stepper(spot=(WALL, 0.16), slack=(0.07, 0.14))
 
     def decide(self, state: RobotState) -> Intent:
         stage, frame = self._stage, Frame(state)
@@ -90,7 +89,7 @@ class PressPlan:
         if self._pressed:
             away = cap - [FRONT + FIST + BEFORE, 0, 0]
             return Intent(hands={side: frame.reach(away, 0.0, grasp=1.0)}, status="done", note="pressed")
-        base = self._stepper.step(state, 0.0, cap[1] - mirror(side) * BESIDE)
+        base = self._stepper.step(state, cap, side)
         if base is not None:
             return Intent(base=base, note="stepping")
         hand, _ = stage.hand(side)

@@ -1,0 +1,101 @@
+"""The side grasp: how a hand takes hold of an upright thing, and how it lets go. Decided afresh from what is the case now.
+
+    above and behind -> down -> in along the fingers -> close -> held
+
+In the hand's frame the thing ends at the grasp centre, between thumb and fingers. "Behind" is against the hand's
+pointing direction, on the robot's side of the thing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from volition.sim.expert import Frame, Reach, about_z
+from volition.sim.stage import Stage
+from volition.transforms.rotation import rotate, rotate_inverse
+from volition.types import RobotState
+
+BEHIND = 0.115  # m: from here the open hand slides in without touching
+ABOVE = 0.11  # m: travelling height over the grasp
+IN_LINE = 0.014  # m: sideways and up and down, while it slides in
+REACHED = 0.008  # m: short of the grasp's middle that is close enough
+FAST, SLOW = 0.30, 0.13  # m/s
+SETTLED = 0.4  # rad/s: fingers slower than this have closed
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What a hand does now to take hold: its next way, and the phase for people."""
+
+    reach: Reach
+    phase: str
+
+
+class SideGrasp:
+    """Takes hold of `body` at `offset` above its origin with one hand that points along `heading` (world)."""
+
+    def __init__(self, stage: Stage, body: str, side: str, *, offset: np.ndarray, heading: float) -> None:
+        self._stage, self._body, self.side = stage, body, side
+        self._offset, self._turn, self.heading = np.asarray(offset), about_z(heading), heading
+        self._fingers = [
+            index
+            for index, joint in enumerate(stage.spec.joints)
+            if joint.group == f"{side}_hand" and "thumb" not in joint.name
+        ]
+        self._closing = False
+
+    @property
+    def point(self) -> np.ndarray:
+        """Where the grasp centre belongs, in the world."""
+        return self._stage.position(self._body) + self._offset
+
+    def off(self) -> np.ndarray:
+        """From the grasp's middle to the hand: along the fingers, to the left, up."""
+        hand, _ = self._stage.hand(self.side)
+        return rotate_inverse(self._turn, hand - self.point)
+
+    def held(self, state: RobotState) -> bool:
+        """Whether the fingers are around it and have come to rest on it."""
+        touch = self._stage.touches(f"{self.side}_wrist_yaw_link", self._body) > 0.2
+        still = float(np.abs(state.velocity[self._fingers]).max()) < SETTLED
+        bent = float(np.abs(state.position[self._fingers]).max()) > 0.5
+        return touch and still and bent and float(np.linalg.norm(self.off())) < 0.05
+
+    def touching(self) -> bool:
+        return self._stage.touches(f"{self.side}_wrist_yaw_link", self._body) > 0.05
+
+    def take(self, state: RobotState) -> Hold:
+        """The next move towards holding it."""
+        frame = Frame(state)
+        along, left, up = self.off()
+        if self._closing and (abs(along) > 0.05 or abs(left) > 0.035 or abs(up) > 0.04):
+            self._closing = False
+        in_line = abs(left) < IN_LINE and abs(up) < IN_LINE
+        if self._closing or (in_line and along > -REACHED):
+            self._closing = True
+            return Hold(self._to(frame, 0.0, 0.0, grasp=1.0, speed=SLOW), "closing")
+        if abs(left) < 1.6 * IN_LINE and abs(up) < 1.6 * IN_LINE and -BEHIND - 0.03 < along < 0.01:
+            return Hold(self._to(frame, 0.0, 0.0, grasp=0.0, speed=SLOW), "sliding in")
+        if abs(left) < 0.03 and abs(along + BEHIND) < 0.03:
+            return Hold(self._to(frame, -BEHIND, 0.0, grasp=0.0, speed=0.2), "down")
+        clear = ABOVE if up < 0.6 * ABOVE and np.hypot(along, left) < BEHIND - 0.02 else None
+        if clear is not None:  # too near to move sideways without knocking it over
+            return Hold(self._to(frame, along, ABOVE, left=left, grasp=0.0, speed=FAST), "up first")
+        return Hold(self._to(frame, -BEHIND, ABOVE, grasp=0.0, speed=FAST), "above")
+
+    def leave(self, state: RobotState) -> Hold:
+        """Let go, then back out along the fingers, then up."""
+        frame = Frame(state)
+        along, left, up = self.off()
+        open_enough = float(np.abs(state.position[self._fingers]).max()) < 0.35
+        if not open_enough and np.linalg.norm((along, left)) < 0.08:
+            return Hold(self._to(frame, along, up, left=left, grasp=0.0, speed=SLOW), "opening")
+        if along > -BEHIND + 0.015 and up < 0.6 * ABOVE:
+            return Hold(self._to(frame, -BEHIND - 0.01, up, left=left, grasp=0.0, speed=0.2), "backing out")
+        return Hold(self._to(frame, -BEHIND, ABOVE, grasp=0.0, speed=FAST), "away")
+
+    def _to(self, frame: Frame, along: float, up: float, *, grasp: float, speed: float, left: float = 0.0) -> Reach:
+        point = self.point + rotate(self._turn, np.array([along, left, up]))
+        return frame.reach(point, self.heading, grasp=grasp, speed=speed)
