@@ -27,6 +27,7 @@ class WalkerConfig:
     integral: tuple[float, float, float] = (0.3, 0.3, 0.2)  # 1/s^2: makes up for a steady pull, as of a raised arm
     most_integral: tuple[float, float, float] = (0.25, 0.25, 0.2)  # m/s, m/s, rad/s
     most: tuple[float, float, float] = (1.0, 1.0, 1.0)  # m/s, m/s, rad/s: what the policies were trained to
+    dead: tuple[float, float, float] = (0.03, 0.03, 0.05)  # m/s, m/s, rad/s: less than all of these is standing still
     window: float = STRIDE  # s
     arrive: tuple[float, float] = (0.03, 0.03)  # m, rad: close enough to stand still ...
     relax: float = 0.3  # 1/s: how much of `arrive` is added to it each second since the last command ...
@@ -61,6 +62,8 @@ class Walker:
     def step(self, wanted: np.ndarray, state: RobotState, may_stand: bool = True) -> np.ndarray:
         """`may_stand` is the balance controller's: the robot comes to stand only at the right moment in its stride."""
         config = self.config
+        if np.all(np.abs(wanted) < config.dead):
+            wanted = np.zeros(3)
         heading = float(yaw(state.base_quaternion))
         if self._reference is None:
             self._reference = np.array([*state.base_position[:2], heading])

@@ -38,12 +38,15 @@ CLOSING = 1.6  # 1/s, of a grasp
 STRAY = 0.06  # m: a hand this far from where it was sent is met where it is
 STALE = 0.25  # s: after a longer silence the robot may be anywhere
 WALK = (0.35, 0.30, 0.5)  # m/s, m/s, rad/s: the fastest an expert walks
-NEAR = (0.025, 0.025, 0.05)  # m, m, rad: close enough to stop walking
+NEAR = (0.035, 0.035, 0.06)  # m, m, rad: close enough to stop walking
+WALK_GAIN = 1.2  # 1/s
+CALM, RESTLESS = 0.045, 0.11  # m/s, smoothed speed of the base: standing it is below the first, walking above 0.055
 SPOT = (0.31, 0.17)  # m: forward and outwards from the robot's middle, where a hand works best ...
 SLACK = (0.07, 0.11)  # m: ... and how far from there it still works well
 ASKEW = 0.2  # rad: turned this far from the table, the robot turns back
 CLOSEST = 0.03  # m: how far towards the table the robot may stand
-STANDING = 0.06  # m/s: slower than this the base stands
+WALK_GAIN = 1.5  # 1/s
+RESTLESS, CALM = 0.10, 0.04  # m/s, smoothed: a base faster than this steps; slower than this it stands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,7 @@ class Reach:
     quaternion: np.ndarray = field(default_factory=lambda: IDENTITY)
     grasp: float = 0.0
     speed: float = 0.25  # m/s
+    turning: float = TURNING  # rad/s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +136,7 @@ def _path(start: tuple[np.ndarray, np.ndarray, float], reach: Reach) -> np.ndarr
     """STEPS poses on the straight way to `reach`, (STEPS, 7)."""
     position, quaternion, grasp = start
     way, turn = np.linalg.norm(reach.position - position), np.linalg.norm(between(quaternion, reach.quaternion))
-    length = max(way / reach.speed, turn / TURNING, 1e-6)
+    length = max(way / reach.speed, turn / reach.turning, 1e-6)
     rows = np.empty((STEPS, 7))
     for step in range(STEPS):
         time = (step + 1) * DT
@@ -189,27 +193,41 @@ class Frame:
 
 
 class Stepper:
-    """Steps the robot to where a hand can work at a point, and tells when it stands there. Once it steps it goes all the way."""
+    """Steps the robot to where a hand can work at a point, and tells when it stands there. Once it steps it goes all the way.
+
+    Ask it every time: it also watches how restless the base is, because no hand can work while the feet move.
+    """
 
     def __init__(self, spot: tuple[float, float] = SPOT, slack: tuple[float, float] = SLACK) -> None:
         """`spot`: forward and outwards from the robot's middle, where the hand works best; `slack`: how far off is still good."""
         self._spot, self._slack = spot, slack
-        self._walking = False
+        self._walking = self._waiting = False
+        self._speed, self._at = 0.0, -math.inf
 
     def step(self, state: RobotState, point: np.ndarray, side: str) -> np.ndarray | None:
         """The base velocity to walk with; zeros while it comes to stand; None when it stands where it should."""
+        self._feel(state)
         here = Frame(state).point(np.asarray(point))
         off = np.array([here[0] - self._spot[0], mirror(side) * here[1] - self._spot[1]])
-        if np.any(np.abs(off) > np.array(self._slack)) or abs(yaw(state.base_quaternion)) > ASKEW:
+        if not self._waiting and (
+            np.any(np.abs(off) > np.array(self._slack)) or abs(yaw(state.base_quaternion)) > ASKEW
+        ):
             self._walking = True
-        if not self._walking:
-            return None
-        error = base_error(state, min(point[0] - self._spot[0], CLOSEST), point[1] - mirror(side) * self._spot[1], 0.0)
-        if np.all(np.abs(error) < np.array(NEAR)):
-            moving = np.linalg.norm(state.base_velocity[:2]) > STANDING or abs(state.base_angular_velocity[2]) > 0.15
-            self._walking = bool(moving)
-            return np.zeros(3) if moving else None
-        return np.clip(error, -np.array(WALK), np.array(WALK))
+        if self._walking:
+            x, y = min(point[0] - self._spot[0], CLOSEST), point[1] - mirror(side) * self._spot[1]
+            error = base_error(state, x, y, 0.0)
+            if np.any(np.abs(error) > np.array(NEAR)):
+                return np.clip(WALK_GAIN * error, -np.array(WALK), np.array(WALK))
+            self._walking, self._waiting = False, True
+        return np.zeros(3) if self._waiting else None
+
+    def _feel(self, state: RobotState) -> None:
+        """Smooth the base's speed; above RESTLESS the hands wait until it is below CALM."""
+        passed = min(max(state.stamp - self._at, 0.0), 1.0)
+        self._at = state.stamp
+        speed = float(np.linalg.norm(state.base_velocity[:2]))
+        self._speed += min(passed / 0.3, 1.0) * (speed - self._speed)
+        self._waiting = self._speed > (CALM if self._waiting else RESTLESS)
 
 
 def base_error(state: RobotState, x: float, y: float, heading: float) -> np.ndarray:

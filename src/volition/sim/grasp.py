@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from volition.sim.expert import Frame, Reach, about_z
+from volition.sim.expert import Frame, Reach, about_z, mirror
 from volition.sim.stage import Stage
 from volition.transforms.rotation import rotate, rotate_inverse
 from volition.types import RobotState
 
 BEHIND = 0.115  # m: from here the open hand slides in without touching
-ABOVE = 0.11  # m: travelling height over the grasp
+ABOVE = 0.14  # m: travelling height over the grasp
+AIMING = 0.17  # m: farther than this from the thing, the hand may still choose how it points
 IN_LINE = 0.014  # m: sideways and up and down, while it slides in
 REACHED = 0.008  # m: short of the grasp's middle that is close enough
 FAST, SLOW = 0.30, 0.13  # m/s
@@ -34,17 +35,22 @@ class Hold:
 
 
 class SideGrasp:
-    """Takes hold of `body` at `offset` above its origin with one hand that points along `heading` (world)."""
+    """Takes hold of `body` at `offset` from its origin with one hand, which points the way its arm does it best."""
 
-    def __init__(self, stage: Stage, body: str, side: str, *, offset: np.ndarray, heading: float) -> None:
+    def __init__(self, stage: Stage, body: str, side: str, *, offset: np.ndarray, heading: float = 0.0) -> None:
         self._stage, self._body, self.side = stage, body, side
-        self._offset, self._turn, self.heading = np.asarray(offset), about_z(heading), heading
+        self._offset = np.asarray(offset)
+        self.aim(heading)
         self._fingers = [
             index
             for index, joint in enumerate(stage.spec.joints)
             if joint.group == f"{side}_hand" and "thumb" not in joint.name
         ]
         self._closing = False
+
+    def aim(self, heading: float) -> None:
+        """Point along this heading of the world from now on."""
+        self._turn, self.heading = about_z(heading), heading
 
     @property
     def point(self) -> np.ndarray:
@@ -69,6 +75,8 @@ class SideGrasp:
     def take(self, state: RobotState) -> Hold:
         """The next move towards holding it."""
         frame = Frame(state)
+        if np.linalg.norm(self.off()) > AIMING:
+            self.aim(pointing(frame.point(self.point), self.side) + frame.heading)
         along, left, up = self.off()
         if self._closing and (abs(along) > 0.05 or abs(left) > 0.035 or abs(up) > 0.04):
             self._closing = False
@@ -99,3 +107,10 @@ class SideGrasp:
     def _to(self, frame: Frame, along: float, up: float, *, grasp: float, speed: float, left: float = 0.0) -> Reach:
         point = self.point + rotate(self._turn, np.array([along, left, up]))
         return frame.reach(point, self.heading, grasp=grasp, speed=speed)
+
+
+def pointing(point: np.ndarray, side: str) -> float:
+    """The way a hand best points at a point of the pelvis frame, rad: before the chest inwards, so that its elbow
+    stays clear of the body; out at the side straight ahead."""
+    inwards = float(np.clip(0.15 + 3.0 * (0.17 - abs(point[1])), 0.0, 0.5))
+    return -mirror(side) * inwards

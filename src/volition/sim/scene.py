@@ -35,11 +35,12 @@ class Thing:
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """One step: a skill done with a thing, and where it needs one, a place (another thing)."""
+    """One step: a skill done with a thing, and where it needs one, a place (another thing). `what` names a movement."""
 
     skill: str
-    thing: str
+    thing: str = ""
     place: str = ""
+    what: str = ""  # a primitive, for the skill that moves without a thing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ Everything that can be held is held by friction alone: elliptic cones, condim 4.
     can: radius, height        box: width, depth, height        plate: radius, height       tray: width, depth, height
     cup, bowl: radius, height  button: radius                   drawer: width, depth, height
     wiper: width, depth        patch: width, depth              pillar: radius, height      crate: width, height
+    cone: radius, height       chair: width, height
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ COLOURS: dict[str, Vector] = {
 
 BUTTON_TRAVEL = 0.012  # m
 DRAWER_TRAVEL = 0.14  # m
-HANDLE_OUT = 0.065  # m, from a drawer's front to the middle of its bar
+HANDLE_OUT = 0.07  # m, from a drawer's front to the middle of its bar
 HANDLE_RADIUS = 0.009  # m
+DRAWER_CASE = 0.006  # m, thickness of the boards around a drawer
 BEAD = 0.008  # m, radius
 BEADS = 8
 WALL = 0.004  # m, half the thickness of a cup's wall
@@ -112,7 +114,11 @@ def _vessel(body: mujoco.MjsBody, thing: Thing, radius: float, height: float, ma
 
 
 def _cup(spec: mujoco.MjSpec, thing: Thing) -> None:
-    """A cup on its own, with its beads in it: `beads_of` names them."""
+    """A cup on its own, with its beads in it: `beads_of` names them.
+
+    What lies still may sleep: the beads of a cup that nobody touches cost as much time as the robot does.
+    """
+    spec.option.enableflags |= mujoco.mjtEnableBit.mjENBL_SLEEP
     radius, height = thing.size
     _vessel(_loose(spec, thing), thing, radius, height, thing.mass, sides=10)
     x, y, z = thing.position
@@ -135,7 +141,7 @@ def _cup(spec: mujoco.MjSpec, thing: Thing) -> None:
             mass=0.002,
             rgba=[0.95, 0.92, 0.85, 1],
             friction=[0.5, 0.005, 0.0005],
-            condim=4,
+            condim=6,  # beads that did not roll to rest would never lie still
         )
 
 
@@ -186,18 +192,20 @@ def _button(spec: mujoco.MjSpec, thing: Thing) -> None:
 
 
 def _drawer(spec: mujoco.MjSpec, thing: Thing) -> None:
-    """A drawer in its own case: it slides out along -x at heading 0; `position` is the middle of its front, at its foot."""
+    """A drawer in its own case: it slides out along -x at heading 0; `position` is the middle of its front, at its foot.
+
+    The case may reach into the wall: neither it nor the drawer meets what stands still.
+    """
     width, depth, height = thing.size
     body = _body(spec, thing)
-    shell = [0.55, 0.50, 0.45, 1]
-    wall = 0.006
+    half = DRAWER_CASE / 2
     for size, pos in (
-        ([depth / 2, width / 2 + wall, wall / 2], [depth / 2, 0, height + wall]),
-        ([depth / 2, width / 2 + wall, wall / 2], [depth / 2, 0, -wall / 2]),
-        ([depth / 2, wall / 2, height / 2], [depth / 2, width / 2 + wall / 2, height / 2]),
-        ([depth / 2, wall / 2, height / 2], [depth / 2, -width / 2 - wall / 2, height / 2]),
+        ([depth / 2, width / 2 + 2 * half, half], [depth / 2, 0, height + half]),
+        ([depth / 2, width / 2 + 2 * half, half], [depth / 2, 0, -half]),
+        ([depth / 2, half, height / 2], [depth / 2, width / 2 + half, height / 2]),
+        ([depth / 2, half, height / 2], [depth / 2, -width / 2 - half, height / 2]),
     ):
-        _geom(body, thing, _BOX, size, pos, rgba=shell, **_STILL)
+        _geom(body, thing, _BOX, size, pos, rgba=[0.46, 0.36, 0.27, 1], **_STILL)
     box = body.add_body(name=f"{thing.name}.box", pos=[0, 0, 0])
     box.add_joint(
         name=thing.name,
@@ -209,33 +217,23 @@ def _drawer(spec: mujoco.MjSpec, thing: Thing) -> None:
         damping=4.0,
         armature=0.2,
     )
-    tall = height / 2 - 0.003
-    _geom(box, thing, _BOX, [0.006, width / 2 - 0.002, tall], [0.0, 0, height / 2], mass=0.3, **_MOVING)
-    _geom(box, thing, _BOX, [depth * 0.45, width / 2 - 0.006, 0.003], [depth * 0.46, 0, 0.006], mass=0.2, **_MOVING)
-    metal = [0.30, 0.31, 0.33, 1]
-    middle = height / 2
-    long = min(0.055, height / 2 - 0.008)
-    for z in (middle - long, middle + long):
-        _geom(
-            box,
-            thing,
-            _BOX,
-            [HANDLE_OUT / 2, 0.006, 0.004],
-            [-HANDLE_OUT / 2, 0, z],
-            mass=0.01,
-            rgba=metal,
-            **_MOVING,
-        )
-    _geom(
-        box,
-        thing,
-        _CYLINDER,
-        [HANDLE_RADIUS, long + 0.004, 0],
-        [-HANDLE_OUT, 0, middle],
-        mass=0.03,
-        rgba=metal,
-        **_MOVING,
-    )
+    wood, metal = [0.72, 0.60, 0.45, 1], [0.30, 0.31, 0.33, 1]
+    middle, gap, long = height / 2, 0.002, handle_half(thing)
+    for kind, size, pos, mass, rgba in (
+        (_BOX, [0.006, width / 2 - gap, middle - gap], [0.0, 0, middle], 0.3, [*thing.rgb, 1]),
+        (_BOX, [0.47 * depth, width / 2 - 0.006, 0.003], [0.48 * depth, 0, 0.006], 0.15, wood),
+        (_BOX, [0.47 * depth, 0.003, 0.3 * height], [0.48 * depth, width / 2 - 0.006, 0.3 * height], 0.05, wood),
+        (_BOX, [0.47 * depth, 0.003, 0.3 * height], [0.48 * depth, 0.006 - width / 2, 0.3 * height], 0.05, wood),
+        (_BOX, [HANDLE_OUT / 2, 0.006, 0.004], [-HANDLE_OUT / 2, 0, middle + long - 0.004], 0.01, metal),
+        (_BOX, [HANDLE_OUT / 2, 0.006, 0.004], [-HANDLE_OUT / 2, 0, middle - long + 0.004], 0.01, metal),
+        (_CYLINDER, [HANDLE_RADIUS, long, 0], [-HANDLE_OUT, 0, middle], 0.03, metal),
+    ):
+        _geom(box, thing, kind, size, pos, mass=mass, rgba=rgba, **_MOVING)
+
+
+def handle_half(thing: Thing) -> float:
+    """Half the length of a drawer's upright bar."""
+    return min(0.059, thing.size[2] / 2 - 0.004)
 
 
 def _wiper(spec: mujoco.MjSpec, thing: Thing) -> None:
@@ -271,6 +269,32 @@ def _crate(spec: mujoco.MjSpec, thing: Thing) -> None:
     _geom(_body(spec, thing), thing, _BOX, [width / 2, width / 2, height / 2], [0, 0, height / 2])
 
 
+def _cone(spec: mujoco.MjSpec, thing: Thing) -> None:
+    """A traffic cone: a flat square foot, and slices that narrow, because MuJoCo has no cone."""
+    radius, height = thing.size
+    body = _body(spec, thing)
+    _geom(body, thing, _BOX, [radius, radius, 0.015], [0, 0, 0.015], rgba=[0.12, 0.12, 0.12, 1])
+    slices = 8
+    half = (height - 0.03) / slices / 2
+    for number in range(slices):
+        share = 1.0 - (number + 0.5) / slices
+        size = [radius * (0.15 + 0.7 * share), half, 0]
+        white = {"rgba": [0.92, 0.92, 0.92, 1]} if number in (4, 5) else {}
+        _geom(body, thing, _CYLINDER, size, [0, 0, 0.03 + half * (2 * number + 1)], **white)
+
+
+def _chair(spec: mujoco.MjSpec, thing: Thing) -> None:
+    """Seat, back and four legs; it looks along x at heading 0."""
+    width, height = thing.size
+    body = _body(spec, thing)
+    seat, leg = 0.5 * height, 0.018
+    inner = width / 2 - leg
+    _geom(body, thing, _BOX, [width / 2, width / 2, 0.02], [0, 0, seat])
+    _geom(body, thing, _BOX, [0.018, width / 2, (height - seat) / 2], [-inner, 0, (height + seat) / 2])
+    for x, y in ((inner, inner), (inner, -inner), (-inner, inner), (-inner, -inner)):
+        _geom(body, thing, _BOX, [leg, leg, seat / 2], [x, y, seat / 2])
+
+
 KINDS: dict[str, Add] = {
     "can": _can,
     "box": _box,
@@ -284,6 +308,8 @@ KINDS: dict[str, Add] = {
     "patch": _patch,
     "pillar": _pillar,
     "crate": _crate,
+    "cone": _cone,
+    "chair": _chair,
 }
 LOOSE = ("can", "box", "cup", "wiper")  # what can be picked up
 

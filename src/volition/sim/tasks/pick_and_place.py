@@ -20,7 +20,6 @@ ROW = (0.30, 0.34)  # m, in front of it
 GRIP = 0.054  # m, the least height over the table at which a hand takes hold
 CARRY = 0.10  # m, how high a thing is carried over the table
 STILL = 0.03  # m/s
-POINTING = 0.15  # rad, how far a hand points inwards when it takes hold
 
 
 class PickAndPlace:
@@ -73,9 +72,9 @@ def thing_at(draw: Draw, kind: str, colour: str, x: float, y: float) -> Thing:
     shapes = {
         "can": (draw.size(0.028), draw.size(0.11)),
         "box": draw.pick(((0.05, 0.05, 0.12), (0.056, 0.056, 0.062)), "shapes"),
-        "plate": (draw.size(0.060), 0.008),
-        "tray": (draw.size(0.115), draw.size(0.115), 0.022),
-        "bowl": (draw.size(0.060), 0.030),
+        "plate": (draw.size(0.065), 0.008),
+        "tray": (draw.size(0.13), draw.size(0.13), 0.022),
+        "bowl": (draw.size(0.072), 0.028),
     }
     size = shapes[kind]
     if kind == "box":
@@ -187,11 +186,12 @@ class PlacePlan:
             reach = Reach(position=held, quaternion=about_z(grasp.heading), grasp=1.0, speed=0.2)
             return Intent(hands={side: reach}, base=base, note="carrying")
         goal = hand + (spot - here)
-        self._lowering = over < (0.03 if self._lowering else 0.012)
+        self._lowering = over < (0.025 if self._lowering else 0.012)
         if not self._lowering:
             goal[2] = hand[2] + (high - here[2])
             return Intent(hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.2)}, note="over the place")
-        if here[2] > spot[2] + 0.006:
+        down = self._stage.touches(self._thing.name, self._place.name) > 0.5 or here[2] < spot[2] + 0.004
+        if not (down and self._lowering):
             goal[2] -= 0.004
             return Intent(hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.1)}, note="setting down")
         self._released = True
@@ -200,10 +200,4 @@ class PlacePlan:
     def _choose(self, frame: Frame, here: np.ndarray) -> SideGrasp:
         """The nearer hand, and how it takes hold."""
         side = side_of(frame.point(here))
-        return SideGrasp(
-            self._stage,
-            self._thing.name,
-            side,
-            offset=up(self._grip),
-            heading=-mirror(side) * POINTING,
-        )
+        return SideGrasp(self._stage, self._thing.name, side, offset=up(self._grip))

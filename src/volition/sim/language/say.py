@@ -1,0 +1,135 @@
+"""Puts the goals of a scene into words: `say(scene, goals, random)` -> Instruction.
+
+    goals --template each--> steps --Join--> one text --Manner--> politeness --> Instruction
+
+Each thing is called by one of `references`, first by what kind of reference it is, so that places and neighbours are
+as frequent as colours where they apply. The text depends on the generator alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from volition.errors import ContractError
+from volition.sim.language.held_out import is_held_out_pair
+from volition.sim.language.manners import joins, manners
+from volition.sim.language.reference import Reference
+from volition.sim.language.referring import phrase, references
+from volition.sim.language.templates import SLOTS, Template, preposition, templates
+from volition.sim.language.words import MOST_STEPS, check_split
+from volition.sim.scene import Goal, Scene, Thing
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mention:
+    """One noun phrase of an instruction: what it says and which thing it means."""
+
+    thing: str
+    words: str
+    reference: Reference
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instruction:
+    text: str
+    goals: tuple[Goal, ...]
+    mentions: tuple[Mention, ...]  # goal by goal: its thing, then its place if it has one
+    templates: tuple[str, ...]  # one a goal
+    join: str  # "" for one step
+    manner: str
+    split: str
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        return tuple(mention.reference for mention in self.mentions)
+
+    def to_json(self) -> dict[str, Any]:
+        mentions = [{"thing": m.thing, "words": m.words, "reference": m.reference.to_json()} for m in self.mentions]
+        return {**asdict(self), "mentions": mentions}
+
+
+def say(scene: Scene, goals: Sequence[Goal], random: np.random.Generator, split: str = "train") -> Instruction:
+    """One way to say these goals. `split` "phrasings": with held-out sentences, joins and manners only."""
+    check_split(split)
+    if not 1 <= len(goals) <= MOST_STEPS:
+        raise ContractError(f"An instruction has 1 to {MOST_STEPS} steps, not {len(goals)}.")
+    steps: list[str] = []
+    chosen: list[Template] = []
+    mentions: list[Mention] = []
+    for goal in goals:
+        known = _slots(scene, goal)
+        template = _pick(templates(goal.skill, split, commands=len(goals) > 1), random)
+        said = [_mention(scene, thing, SLOTS[goal.skill][slot], random, split) for slot, thing in known.items()]
+        text = preposition(template.text, known["place"].kind if "place" in known else "")
+        steps.append(text.format(**{slot: mention.words for slot, mention in zip(known, said, strict=True)}))
+        chosen.append(template)
+        mentions += said
+    join = _pick(joins(split, len(goals)), random) if len(goals) > 1 else None
+    text = join.put(steps) if join else steps[0]
+    manner = _pick(manners(split, join, command=chosen[0].command), random)
+    text = manner.text.format(text)
+    if random.random() < 0.3:  # as people write, or as they type
+        text = text[0].upper() + text[1:] + ("" if manner.question else ".")
+    return Instruction(
+        text=text,
+        goals=tuple(goals),
+        mentions=tuple(mentions),
+        templates=tuple(template.id for template in chosen),
+        join=join.id if join else "",
+        manner=manner.id,
+        split=split,
+    )
+
+
+def variants(scene: Scene, goals: Sequence[Goal], split: str, count: int) -> tuple[Instruction, ...]:
+    """Up to `count` instructions with different texts, always the same ones; fewer only if hardly more can be said."""
+    random = np.random.default_rng(scene.seed)
+    found: dict[str, Instruction] = {}
+    for _ in range(20 * count):
+        if len(found) == count:
+            break
+        instruction = say(scene, goals, random, split)
+        found.setdefault(instruction.text.lower().rstrip("."), instruction)
+    return tuple(found.values())
+
+
+def _slots(scene: Scene, goal: Goal) -> dict[str, Thing]:
+    """What fills the slots of a goal's skill, checked."""
+    if goal.skill not in SLOTS:
+        raise ContractError(f"There are no words for the skill {goal.skill!r}; there are some for {', '.join(SLOTS)}.")
+    filled = {slot: name for slot, name in (("thing", goal.thing), ("place", goal.place)) if name}
+    needs = SLOTS[goal.skill]
+    if set(filled) != set(needs):
+        raise ContractError(f"{goal.skill} needs {' and '.join(needs)}; the goal has {' and '.join(filled)}.")
+    things = {slot: scene.thing(name) for slot, name in filled.items()}
+    for slot, thing in things.items():
+        if thing.kind not in needs[slot]:
+            raise ContractError(
+                f"{goal.skill} takes as {slot} {' or '.join(needs[slot])}, not the {thing.kind} {thing.name!r}."
+            )
+    return things
+
+
+def _mention(scene: Scene, thing: Thing, kinds: tuple[str, ...], random: np.random.Generator, split: str) -> Mention:
+    found = [r for r in references(scene, thing, kinds) if split != "train" or not _held_out_landmark(r)]
+    if not found:
+        raise ContractError(f"No words tell {thing.name!r} of scene {scene.seed} from the other things clearly.")
+    tag = _pick(sorted({reference.tag for reference in found}), random)
+    reference = _pick([reference for reference in found if reference.tag == tag], random)
+    return Mention(thing=thing.name, words=phrase(reference, random, split), reference=reference)
+
+
+def _held_out_landmark(reference: Reference) -> bool:
+    """Training does not even mention a colour-object pair that is held out."""
+    landmark = reference.landmark
+    return landmark is not None and is_held_out_pair(landmark.kinds[0], landmark.colour)
+
+
+def _pick(items: Sequence[Item], random: np.random.Generator) -> Item:
+    return items[int(random.integers(len(items)))]

@@ -1,0 +1,301 @@
+"""Pour the beads of the named cup into the named bowl, and set the cup down again."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from volition.sim.expert import SPOT, Frame, Intent, Reach, Stepper, about_z, mirror, side_of, up
+from volition.sim.grasp import SideGrasp
+from volition.sim.randomise import Draw
+from volition.sim.scene import Goal, Scene, Thing
+from volition.sim.skill import Verdict
+from volition.sim.stage import SIDES, Stage
+from volition.sim.things import BEADS, COLOURS, beads_of
+from volition.transforms.rotation import from_rotvec, multiply, rotate, rotate_inverse
+from volition.types import RobotState
+
+ROOM = {"cup": 0.16, "bowl": 0.17}  # m of the table's width that each kind takes, with room for a hand
+CUP = (0.030, 0.110)  # m: radius, height
+BOWL = (0.072, 0.036)
+ROW = (0.30, 0.34)  # m, in front of the robot
+GRIP = 0.070  # m over its foot: where a hand takes hold of a cup, clear of the bowls beside it
+POINTING = 0.15  # rad, how far a hand points inwards when it takes hold
+LIFT = 0.12  # m, how high a cup is carried over the table
+OVER = 0.095  # m, the hand over the bowl's rim while it pours: the cup's foot clears the rim on its way round
+SHORT = 0.015  # m, how far before the bowl's middle the lip is: beads leave it with some speed
+EMPTYING = 2.05  # rad: leaning so far a cup holds nothing
+STEEP = 0.9  # rad: up to here nothing comes out
+TIPPING, POURING = 1.2, 0.7  # rad/s: how fast it leans before anything comes out, and then
+MOST = 0.75  # of its beads: so many must arrive
+REST = 0.05  # m/s
+ASIDE = 0.08  # m from a cup's axis: a hand farther away has let go of it
+
+
+class Pour:
+    name = "pour"
+    limit_s = 45.0
+
+    def layout(self, draw: Draw) -> Scene:
+        things = self.furnish(draw, 0.0, 2 + min(draw.extra(), 2))
+        cup = next(thing for thing in things if thing.kind == "cup")
+        bowl = next(thing for thing in things if thing.kind == "bowl")
+        return Scene(
+            seed=draw.seed,
+            things=things,
+            goals=(Goal(skill=self.name, thing=cup.name, place=bowl.name),),
+            start=draw.start(),
+            looks=draw.looks(),
+            physics=draw.physics(),
+        )
+
+    def furnish(self, draw: Draw, middle_y: float, count: int) -> tuple[Thing, ...]:
+        """`count` cups and bowls in turn, in any order along the table around `middle_y`; no two look alike."""
+        kinds = ["cup", "bowl", *draw.shuffle(["cup", "bowl"]), *["cup", "bowl"] * count][:count]
+        colours = draw.shuffle(sorted(COLOURS))
+        free = 0.0 - sum(ROOM[kind] for kind in kinds) / 2
+        things: dict[int, Thing] = {}
+        for number in draw.shuffle(range(count)):
+            kind, colour = kinds[number], colours[number % len(colours)]
+            x, y = draw.place(*ROW), middle_y + free + ROOM[kind] / 2 + draw.place(-0.01, 0.01)
+            free += ROOM[kind]
+            radius, height = CUP if kind == "cup" else BOWL
+            things[number] = Thing(
+                name=f"{colour}_{kind}",
+                kind=kind,
+                colour=colour,
+                rgb=draw.rgb(colour),
+                position=(x, y, 0.80),
+                heading=float(draw.spread("layout", math.pi)),
+                size=(draw.size(radius), draw.size(height)),
+                mass=draw.mass(0.08),
+                friction=draw.friction(),
+            )
+        return tuple(things[number] for number in range(count))
+
+    def goals(self, scene: Scene) -> tuple[Goal, ...]:
+        return tuple(
+            Goal(skill=self.name, thing=cup.name, place=bowl.name)
+            for cup in scene.things
+            if cup.kind == "cup"
+            for bowl in scene.things
+            if bowl.kind == "bowl"
+        )
+
+    def referee(self, stage: Stage, goal: Goal) -> PourReferee:
+        return PourReferee(stage, goal)
+
+    def plan(self, stage: Stage, goal: Goal) -> PourPlan:
+        return PourPlan(stage, goal)
+
+
+class Beads:
+    """Where the beads of one cup are, all at once: a referee asks fifty times a second."""
+
+    def __init__(self, stage: Stage, cup: Thing) -> None:
+        self._stage = stage
+        model = stage.world.model
+        self._bodies = np.array([model.body(name).id for name in beads_of(cup)])
+        self._speeds = np.array([model.joint(name).dofadr[0] + np.arange(3) for name in beads_of(cup)])
+
+    def positions(self) -> np.ndarray:
+        """In the world, (N, 3)."""
+        return self._stage.world.data.xpos[self._bodies]
+
+    def within(self, vessel: Thing) -> np.ndarray:
+        """Which are in a cup or bowl, however that stands or leans, (N,)."""
+        stage = self._stage
+        away = rotate_inverse(stage.quaternion(vessel.name), self.positions() - stage.position(vessel.name))
+        radius, height = vessel.size
+        return (np.hypot(away[:, 0], away[:, 1]) < radius) & (away[:, 2] > 0.0) & (away[:, 2] < height)
+
+    def count(self, vessel: Thing) -> int:
+        return int(self.within(vessel).sum())
+
+    def at_rest(self) -> bool:
+        return bool(np.linalg.norm(self._stage.world.data.qvel[self._speeds], axis=1).max() < REST)
+
+
+class PourReferee:
+    """Success: most beads lie in the named bowl, at most one elsewhere, and the cup stands on the table, let go.
+
+    Failure: three or more lie elsewhere; two or more of another cup's beads left it, or of these are in another bowl;
+    the cup fell over or off the table.
+    """
+
+    def __init__(self, stage: Stage, goal: Goal) -> None:
+        self._stage, self._goal = stage, goal
+        scene = stage.scene
+        self._cup, self._bowl = scene.thing(goal.thing), scene.thing(goal.place)
+        self._vessels = [thing for thing in scene.things if thing.kind in ("cup", "bowl")]
+        self._others = [thing for thing in self._vessels if thing.kind == "cup" and thing.name != goal.thing]
+        self._bowls = [thing for thing in self._vessels if thing.kind == "bowl" and thing.name != goal.place]
+        self._beads = Beads(stage, self._cup)
+        self._theirs = {thing.name: Beads(stage, thing) for thing in self._others}
+        self._began = {thing.name: self._theirs[thing.name].count(thing) for thing in self._others}
+        self._elsewhere = {thing.name: self._beads.count(thing) for thing in self._bowls}
+        self._beside = self._lost()
+
+    def watch(self) -> Verdict | None:
+        stage, cup = self._stage, self._cup
+        lost = self._lost() - self._beside
+        if self._beads.count(self._bowl) >= MOST * BEADS and lost <= 1 and self._beads.at_rest() and self._stands():
+            return Verdict(True, "poured")
+        if lost > 2:
+            return Verdict(False, "spilt")
+        if any(self._beads.count(bowl) > 1 + self._elsewhere[bowl.name] for bowl in self._bowls):
+            return Verdict(False, "wrong_place")
+        if any(self._theirs[other.name].count(other) < self._began[other.name] - 1 for other in self._others):
+            return Verdict(False, "wrong_thing")
+        lies = stage.upright(cup.name) > 0.8 and stage.speed(cup.name) < REST and not self._touched()
+        if stage.position(cup.name)[2] < cup.position[2] - 0.1 or lies:
+            return Verdict(False, "dropped")
+        return None
+
+    def _lost(self) -> int:
+        """How many of the cup's beads lie on the table or lower, in nothing."""
+        low = self._beads.positions()[:, 2] < self._cup.position[2] + 0.02
+        for vessel in self._vessels:
+            low &= ~self._beads.within(vessel)
+        return int(low.sum())
+
+    def _touched(self) -> bool:
+        return any(self._stage.touches(f"{side}_wrist_yaw_link", self._cup.name) > 0.05 for side in SIDES)
+
+    def _stands(self) -> bool:
+        stage, name = self._stage, self._cup.name
+        here = stage.position(name)
+        let_go = all(np.hypot(*(stage.hand(side)[0] - here)[:2]) > ASIDE for side in SIDES)
+        standing = stage.upright(name) < 0.15 and abs(here[2] - self._cup.position[2]) < 0.01
+        return bool(let_go and standing and stage.speed(name) < REST and not self._touched())
+
+
+class PourPlan:
+    """Take the cup from the side, carry it to the bowl, lean it with its lip over the middle, set it down where there is room."""
+
+    def __init__(self, stage: Stage, goal: Goal) -> None:
+        self._stage, self._goal = stage, goal
+        self._cup, self._bowl = stage.scene.thing(goal.thing), stage.scene.thing(goal.place)
+        self._beads = Beads(stage, self._cup)
+        self._stepper = Stepper()
+        self._grasp: SideGrasp | None = None
+        self._lifted = self._leaning = self._emptied = self._released = False
+
+    def decide(self, state: RobotState) -> Intent:
+        if self._grasp is None:
+            side = side_of(Frame(state).point(self._stage.position(self._cup.name)))
+            turned = -mirror(side) * POINTING
+            self._grasp = SideGrasp(self._stage, self._cup.name, side, offset=up(GRIP), heading=turned)
+        self._emptied |= self._beads.count(self._cup) == 0
+        grasp = self._grasp
+        if self._released or (self._emptied and self._down() and not grasp.touching()):
+            self._released = True
+            hold = grasp.leave(state)
+            return Intent(hands={grasp.side: hold.reach}, note=hold.phase)
+        if not self._held(state, grasp):
+            self._lifted = self._leaning = False
+            base = self._stepper.step(state, self._stage.position(self._cup.name), grasp.side)
+            if base is not None:
+                return Intent(base=base, note="stepping to it")
+            hold = grasp.take(state)
+            return Intent(hands={grasp.side: hold.reach}, note=hold.phase)
+        hand, _ = self._stage.hand(grasp.side)
+        self._lifted |= bool(hand[2] > self._cup.position[2] + GRIP + LIFT - 0.03)
+        if not self._lifted:
+            high = up(self._cup.position[2] + GRIP + LIFT - hand[2])
+            reach = Frame(state).reach(hand + high, grasp.heading, grasp=1.0, speed=0.2)
+            return Intent(hands={grasp.side: reach}, note="lifting")
+        return self._set_down(state, grasp, hand) if self._emptied else self._pour(state, grasp, hand)
+
+    def _pour(self, state: RobotState, grasp: SideGrasp, hand: np.ndarray) -> Intent:
+        stage, frame, side = self._stage, Frame(state), grasp.side
+        bowl = np.array(self._bowl.position) + up(self._bowl.size[1])
+        outward = mirror(side)
+        base = self._stepper.step(state, bowl + [0.0, outward * 0.04, 0.0], side)
+        if base is not None:
+            self._leaning = False
+            return self._carry(state, grasp, base)
+        lip, middle = self._lip(grasp), bowl[:2] + [0.0, outward * SHORT]
+        off = float(np.hypot(*(lip[:2] - middle)))
+        low = hand[2] < bowl[2] + OVER + 0.015
+        self._leaning = off < (0.04 if self._leaning else 0.015) and (self._leaning or bool(low))
+        goal = np.array([*(hand[:2] + middle - lip[:2]), bowl[2] + OVER])
+        if not self._leaning:
+            if off > 0.03:  # over the bowl first, then down to it
+                goal[2] = self._cup.position[2] + GRIP + LIFT
+            return Intent(hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.2)}, note="over the bowl")
+        turn = from_rotvec(np.array([outward * EMPTYING, 0.0, 0.0]))
+        reach = Reach(
+            position=frame.point(goal),
+            quaternion=frame.turn(multiply(about_z(grasp.heading), turn)),
+            grasp=1.0,
+            speed=0.2,
+            turning=TIPPING if stage.upright(self._cup.name) < STEEP else POURING,
+        )
+        return Intent(hands={side: reach}, note="pouring")
+
+    def _set_down(self, state: RobotState, grasp: SideGrasp, hand: np.ndarray) -> Intent:
+        frame, side = Frame(state), grasp.side
+        here = self._stage.position(self._cup.name)
+        leans = self._stage.upright(self._cup.name)
+        high = self._cup.position[2] + GRIP + LIFT
+        if leans > 0.3 and (hand[2] < high - 0.03 or leans > 0.6):
+            goal = np.array([hand[0], hand[1], high])
+            return Intent(hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.2)}, note="upright again")
+        spot = self._room(side)
+        base = self._stepper.step(state, spot, side)
+        if base is not None:
+            return self._carry(state, grasp, base)
+        goal, over = hand + (spot - here), float(np.hypot(*(here - spot)[:2]))
+        self._leaning = over < (0.03 if self._leaning else 0.012)  # here: lowering
+        if not self._leaning:
+            goal[2] = high
+            return Intent(hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.2)}, note="to a free place")
+        if here[2] > spot[2] + 0.006:
+            goal[2] -= 0.004
+            return Intent(hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.1)}, note="setting down")
+        self._released = True
+        return Intent(hands={side: grasp.leave(state).reach}, note="letting go")
+
+    def _carry(self, state: RobotState, grasp: SideGrasp, base: np.ndarray) -> Intent:
+        """The cup upright before the robot, while that walks."""
+        high = self._cup.position[2] + GRIP + LIFT - state.base_position[2]
+        held = np.array([SPOT[0] - 0.04, mirror(grasp.side) * SPOT[1], high])
+        reach = Reach(position=held, quaternion=about_z(grasp.heading), grasp=1.0, speed=0.2)
+        return Intent(hands={grasp.side: reach}, base=base, note="carrying")
+
+    def _held(self, state: RobotState, grasp: SideGrasp) -> bool:
+        """Around it; or, once lifted, still at it: a leaning cup's grip is not above its foot."""
+        if not self._lifted:
+            return grasp.held(state)
+        stage, name = self._stage, self._cup.name
+        grip = stage.position(name) + rotate(stage.quaternion(name), up(GRIP))
+        return grasp.touching() and float(np.linalg.norm(stage.hand(grasp.side)[0] - grip)) < 0.05
+
+    def _down(self) -> bool:
+        stage, name = self._stage, self._cup.name
+        return stage.upright(name) < 0.2 and abs(stage.position(name)[2] - self._cup.position[2]) < 0.01
+
+    def _lip(self, grasp: SideGrasp) -> np.ndarray:
+        """The point of the cup's rim that is lowest once it leans inwards."""
+        stage, name = self._stage, self._cup.name
+        axis = rotate(stage.quaternion(name), up(1.0))
+        pointing = rotate(about_z(grasp.heading), np.array([1.0, 0.0, 0.0]))
+        inwards = -mirror(grasp.side) * np.cross(axis, pointing)
+        radius, height = self._cup.size
+        return stage.position(name) + height * axis + radius * inwards / np.linalg.norm(inwards)
+
+    def _room(self, side: str) -> np.ndarray:
+        """The free place on the table nearest to the bowl; where the cup came from is always free."""
+        stage, cup = self._stage, self._cup
+        others = [thing for thing in stage.scene.things if thing.name != cup.name]
+        best, nearest = np.array(cup.position), abs(cup.position[1] - self._bowl.position[1])
+        for y in np.arange(-0.7, 0.71, 0.02):
+            away = abs(y - self._bowl.position[1])
+            if away < nearest and all(
+                abs(stage.position(other.name)[1] - y) > (ROOM["cup"] + ROOM.get(other.kind, 0.16)) / 2
+                for other in others
+            ):
+                best, nearest = np.array([cup.position[0], y, cup.position[2]]), away
+        return best
