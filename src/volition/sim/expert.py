@@ -29,7 +29,7 @@ from volition.transforms.rotation import (
     wrap,
     yaw,
 )
-from volition.types import ActionChunk, ActionSpec, Observation, RobotState
+from volition.types import ActionChunk, ActionSpec, Observation, RobotSpec, RobotState
 
 STEPS = 10  # of a chunk
 DT = 0.1  # s
@@ -40,8 +40,8 @@ STALE = 0.25  # s: after a longer silence the robot may be anywhere
 WALK = (0.35, 0.30, 0.5)  # m/s, m/s, rad/s: the fastest an expert walks
 NEAR = (0.035, 0.035, 0.06)  # m, m, rad: close enough to stop walking
 WALK_GAIN = 1.2  # 1/s
-CALM, RESTLESS = 0.045, 0.11  # m/s, smoothed speed of the base: standing it is below the first, walking above 0.055
-SPOT = (0.31, 0.17)  # m: forward and outwards from the robot's middle, where a hand works best ...
+CALM, RESTLESS = 0.12, 0.55  # rad/s, smoothed rms of the legs' joints: standing 0.05, reaching 0.15, walking 0.4 to 1
+SPOT = (0.33, 0.17)  # m: forward and outwards from the robot's middle, where a hand works best ...
 SLACK = (0.07, 0.11)  # m: ... and how far from there it still works well
 ASKEW = 0.2  # rad: turned this far from the table, the robot turns back
 CLOSEST = 0.03  # m: how far towards the table the robot may stand
@@ -62,12 +62,18 @@ class Reach:
 
 @dataclass(frozen=True, kw_only=True)
 class Intent:
-    """What the whole robot is to do now. A hand that is not named waits at READY, as open as it is."""
+    """What the whole robot is to do now. A hand that is not named goes to READY as it is, or stays where it is if `wait`."""
 
     hands: Mapping[str, Reach] = field(default_factory=dict)
     base: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    wait: bool = False
     status: Literal["running", "done", "failed"] = "running"
     note: str = ""
+
+
+def stepping(base: np.ndarray, note: str = "stepping") -> Intent:
+    """What a Stepper asks for while nothing is held: walk with the hands at READY, or wait until the feet are still."""
+    return Intent(base=base, wait=not np.any(base), note=note if np.any(base) else "waiting")
 
 
 class Plan(Protocol):
@@ -102,7 +108,11 @@ class Expert:
         for side in SIDES:
             first = self._spec.index(f"{side}.x")
             start = self._start(side, observation.stamp, state)
-            reach = intent.hands.get(side) or Reach(position=READY[side], grasp=start[2])
+            reach = intent.hands.get(side)
+            if reach is None and intent.wait:
+                reach = Reach(position=start[0], quaternion=start[1], grasp=start[2])
+            elif reach is None:
+                reach = Reach(position=READY[side], grasp=start[2])
             path = _path(start, reach)
             values[:, first : first + 7] = path
             self._sent[side] = (path[0, :3], from_rotvec(path[0, 3:6]), float(path[0, 6]))
@@ -198,9 +208,10 @@ class Stepper:
     Ask it every time: it also watches how restless the base is, because no hand can work while the feet move.
     """
 
-    def __init__(self, spot: tuple[float, float] = SPOT, slack: tuple[float, float] = SLACK) -> None:
+    def __init__(self, robot: RobotSpec, spot: tuple[float, float] = SPOT, slack: tuple[float, float] = SLACK) -> None:
         """`spot`: forward and outwards from the robot's middle, where the hand works best; `slack`: how far off is still good."""
         self._spot, self._slack = spot, slack
+        self._legs = [index for index, joint in enumerate(robot.joints) if joint.group == "legs"]
         self._walking = self._waiting = False
         self._speed, self._at = 0.0, -math.inf
 
@@ -222,10 +233,10 @@ class Stepper:
         return np.zeros(3) if self._waiting else None
 
     def _feel(self, state: RobotState) -> None:
-        """Smooth the base's speed; above RESTLESS the hands wait until it is below CALM."""
+        """Smooth how fast the legs move; above RESTLESS the hands wait until it is below CALM."""
         passed = min(max(state.stamp - self._at, 0.0), 1.0)
         self._at = state.stamp
-        speed = float(np.linalg.norm(state.base_velocity[:2]))
+        speed = float(np.sqrt(np.mean(state.velocity[self._legs] ** 2)))
         self._speed += min(passed / 0.3, 1.0) * (speed - self._speed)
         self._waiting = self._speed > (CALM if self._waiting else RESTLESS)
 

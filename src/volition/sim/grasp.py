@@ -17,7 +17,8 @@ from volition.sim.stage import Stage
 from volition.transforms.rotation import rotate, rotate_inverse
 from volition.types import RobotState
 
-BEHIND = 0.115  # m: from here the open hand slides in without touching
+BEHIND = 0.15  # m: open fingers reach 0.105 beyond the grasp centre; from here they come down without touching
+ASIDE = 0.008  # m: outwards, so that the fingers pass clear of the thing; closing draws it in
 ABOVE = 0.14  # m: travelling height over the grasp
 AIMING = 0.17  # m: farther than this from the thing, the hand may still choose how it points
 IN_LINE = 0.014  # m: sideways and up and down, while it slides in
@@ -80,18 +81,20 @@ class SideGrasp:
         along, left, up = self.off()
         if self._closing and (abs(along) > 0.05 or abs(left) > 0.035 or abs(up) > 0.04):
             self._closing = False
-        in_line = abs(left) < IN_LINE and abs(up) < IN_LINE
+        past = mirror(self.side) * ASIDE
+        aside = left - past
+        in_line = abs(aside) < IN_LINE and abs(up) < IN_LINE
         if self._closing or (in_line and along > -REACHED):
             self._closing = True
             return Hold(self._to(frame, 0.0, 0.0, grasp=1.0, speed=SLOW), "closing")
-        if abs(left) < 1.6 * IN_LINE and abs(up) < 1.6 * IN_LINE and -BEHIND - 0.03 < along < 0.01:
-            return Hold(self._to(frame, 0.0, 0.0, grasp=0.0, speed=SLOW), "sliding in")
-        if abs(left) < 0.03 and abs(along + BEHIND) < 0.03:
-            return Hold(self._to(frame, -BEHIND, 0.0, grasp=0.0, speed=0.2), "down")
+        if abs(aside) < 1.6 * IN_LINE and abs(up) < 1.6 * IN_LINE and -BEHIND - 0.03 < along < 0.01:
+            return Hold(self._to(frame, 0.0, 0.0, left=past, grasp=0.0, speed=SLOW), "sliding in")
+        if abs(aside) < 0.03 and abs(along + BEHIND) < 0.03:
+            return Hold(self._to(frame, -BEHIND, 0.0, left=past, grasp=0.0, speed=0.2), "down")
         clear = ABOVE if up < 0.6 * ABOVE and np.hypot(along, left) < BEHIND - 0.02 else None
         if clear is not None:  # too near to move sideways without knocking it over
             return Hold(self._to(frame, along, ABOVE, left=left, grasp=0.0, speed=FAST), "up first")
-        return Hold(self._to(frame, -BEHIND, ABOVE, grasp=0.0, speed=FAST), "above")
+        return Hold(self._to(frame, -BEHIND, ABOVE, left=past, grasp=0.0, speed=FAST), "above")
 
     def leave(self, state: RobotState) -> Hold:
         """Let go, then back out along the fingers, then up."""

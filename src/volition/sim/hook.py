@@ -62,7 +62,9 @@ class HookGrasp:
         """Whether the fingers are around it and have come to rest."""
         bent = float(np.abs(state.position[self._fingers]).max()) > 0.8
         still = float(np.abs(state.velocity[self._fingers]).max()) < SETTLED
-        return self._around() and bent and still and self._stage.touches(f"{self.side}_wrist_yaw_link", self._body) > 0.1
+        return (
+            self._around() and bent and still and self._stage.touches(f"{self.side}_wrist_yaw_link", self._body) > 0.1
+        )
 
     def take(self, state: RobotState) -> Hold:
         """The next move towards holding it. A phase once begun is kept through small disturbances: turning back shakes the waist."""
@@ -76,6 +78,8 @@ class HookGrasp:
             return Hold(self._to(frame, -DEEP, 0.0, 0.0, grasp=HOOK, speed=SLOW), "hooking")
         if self._phase == "passing":
             return Hold(self._to(frame, -DEEP, BESIDE, 0.0, grasp=HOOK, speed=0.15), "passing it")
+        if float(np.abs(state.position[self._fingers]).max()) < 0.35:  # straight fingers would catch in the bars
+            return Hold(self._to(frame, min(along, -BACK - 0.03), out, up, grasp=HOOK, speed=0.25), "bending")
         if self.near():
             beside = max(out, BESIDE) if along > -0.03 or out > -0.01 else out
             away = -BACK - 0.01 if abs(out - beside) < LINED else along

@@ -6,6 +6,8 @@ pull of gravity on the arms fed forward, and its balance controller runs at 50 H
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from volition.body.balance import BalanceController
@@ -28,8 +30,11 @@ WATCHDOG = 0.2  # s: without a command for this long the base stops
 class SimRobot:
     """Implements Robot. `advance` is the passing of time; SimClock calls it."""
 
-    def __init__(self, world: World, *, renderer: Renderer | None = None) -> None:
-        self._world, self._renderer = world, renderer
+    def __init__(
+        self, world: World, *, renderer: Renderer | None = None, after: Callable[[], None] | None = None
+    ) -> None:
+        """`after` is called after every tick of physics, for what changes in a scene beside its motion."""
+        self._world, self._renderer, self._after = world, renderer, after
         self._spec = world.robot
         self.balance = BalanceController(self._spec)
         self.walker = Walker(self._spec)
@@ -99,6 +104,8 @@ class SimRobot:
             feed[self._index] += self._load(state) + self.self_model.gravity / self._kp[self._index]
             world.data.ctrl[world.actuators] = feed
             world.step(self._substeps)
+            if self._after is not None:
+                self._after()
 
     def _load(self, state: RobotState) -> np.ndarray:
         """Integral action of the arms' joints, (C,); fingers have none, so that a grasp is not squeezed ever harder."""

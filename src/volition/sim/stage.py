@@ -13,6 +13,7 @@ from volition.sim.render import Renderer
 from volition.sim.robot import SimClock, SimRobot
 from volition.sim.scene import Scene
 from volition.sim.session import VIEW, Session
+from volition.sim.stains import Stains
 from volition.sim.workbench import decorate, prepare
 from volition.sim.world import World
 from volition.transforms.rotation import IDENTITY, rotate_inverse, tilt
@@ -44,7 +45,9 @@ class Stage:
         if view:
             sizes[VIEW] = view
         renderer = Renderer(self.world.model, self.world.data, sizes=sizes, shadows=shadows) if sizes else None
-        sim = SimRobot(self.world, renderer=renderer if cameras else None)
+        self.stains = Stains(scene, self.world.model, self.world.data, self.touches)
+        after = self.stains.update if self.stains.any else None
+        sim = SimRobot(self.world, renderer=renderer if cameras else None, after=after)
         self.session = Session(world=self.world, robot=sim, clock=SimClock(sim, self.world), renderer=renderer)
 
     def close(self) -> None:

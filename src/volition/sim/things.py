@@ -39,6 +39,7 @@ BEADS = 8
 WALL = 0.004  # m, half the thickness of a cup's wall
 WIPER_HANDLE = (0.022, 0.11)  # m: radius, height
 WIPER_BASE = 0.014  # m, thickness
+TILE = 0.013  # m, about, of a stain
 
 _CYLINDER, _BOX, _SPHERE = mujoco.mjtGeom.mjGEOM_CYLINDER, mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_SPHERE
 # A fixture's moving part does not rub on the part that stands still; both meet the robot and loose things.
@@ -140,7 +141,8 @@ def _cup(spec: mujoco.MjSpec, thing: Thing) -> None:
             size=[BEAD, 0, 0],
             mass=0.002,
             rgba=[0.95, 0.92, 0.85, 1],
-            friction=[0.5, 0.005, 0.0005],
+            friction=[0.2, 0.002, 0.0003],
+            priority=1,  # its own friction counts, not the cup's: glass beads slide out of what they are poured from
             condim=6,  # beads that did not roll to rest would never lie still
         )
 
@@ -237,26 +239,47 @@ def handle_half(thing: Thing) -> float:
 
 
 def _wiper(spec: mujoco.MjSpec, thing: Thing) -> None:
-    """A foam block with an upright handle."""
+    """A foam block with an upright handle. The foam slides: its friction counts, not the table's."""
     width, depth = thing.size
     radius, height = WIPER_HANDLE
     body = _loose(spec, thing)
-    _geom(body, thing, _BOX, [depth / 2, width / 2, WIPER_BASE / 2], [0, 0, WIPER_BASE / 2], mass=0.7 * thing.mass)
+    _geom(
+        body,
+        thing,
+        _BOX,
+        [depth / 2, width / 2, WIPER_BASE / 2],
+        [0, 0, WIPER_BASE / 2],
+        mass=0.8 * thing.mass,
+        friction=[0.35 * thing.friction, 0.01, 0.001],
+        priority=1,
+    )
     _geom(
         body,
         thing,
         _CYLINDER,
         [radius, height / 2, 0],
         [0, 0, WIPER_BASE + height / 2],
-        mass=0.3 * thing.mass,
+        mass=0.2 * thing.mass,
         rgba=[0.32, 0.30, 0.28, 1],
     )
 
 
 def _patch(spec: mujoco.MjSpec, thing: Thing) -> None:
-    """A stain: only to be seen."""
-    width, depth = thing.size
-    _geom(_body(spec, thing), thing, _BOX, [depth / 2, width / 2, 0.0004], [0, 0, 0.0004], contype=0, conaffinity=0)
+    """A stain, only to be seen: of many small tiles, so that it can be wiped away (`stains.py`)."""
+    body = _body(spec, thing)
+    spots, half = tiles(thing)
+    for x, y in spots:
+        _geom(body, thing, _BOX, [*half, 0.0005], [x, y, 0.0005], contype=0, conaffinity=0, mass=0.0)
+
+
+def tiles(patch: Thing) -> tuple[np.ndarray, tuple[float, float]]:
+    """The middles of a stain's tiles in its own frame, (N, 2), and half a tile's depth and width. Its corners are round."""
+    width, depth = patch.size
+    rows, columns = max(round(depth / TILE), 1), max(round(width / TILE), 1)
+    x, y = (np.arange(count) * 2 + 1 - count for count in (rows, columns))
+    grid = np.stack(np.meshgrid(x / rows, y / columns, indexing="ij"), axis=-1).reshape(-1, 2)
+    kept = grid[np.sum(grid**4, axis=1) <= 1.0]
+    return kept * [depth / 2, width / 2], (depth / rows / 2, width / columns / 2)
 
 
 def _pillar(spec: mujoco.MjSpec, thing: Thing) -> None:

@@ -39,7 +39,7 @@ class GoTo:
     limit_s = 25.0
 
     def layout(self, draw: Draw) -> Scene:
-        things = self.furnish(draw, 1 + draw.extra())
+        things = furnish_floor(draw, 1 + draw.extra())
         return Scene(
             seed=draw.seed,
             things=things,
@@ -50,25 +50,6 @@ class GoTo:
             physics=draw.physics(),
         )
 
-    def furnish(self, draw: Draw, count: int) -> tuple[Thing, ...]:
-        """Things all around the robot. The second is of the first's kind, the third of its colour: both words count."""
-        kinds, colours = draw.shuffle(KINDS), draw.shuffle(sorted(COLOURS))
-        looks = [(kinds[0], colours[0]), (kinds[0], colours[1]), (kinds[1], colours[0])]
-        looks += [(kinds[number % 4], colours[number % 8]) for number in range(2, count)]
-        sector = 2 * math.pi / count
-        first = draw.place(-math.pi, math.pi)
-        places: list[np.ndarray] = []
-        for number in range(count):
-            for attempt in range(100):
-                loose = 0.5 * sector if attempt < 99 else 0.0  # at last in the middle of its sector, where it fits
-                angle = first + number * sector + draw.place(-loose, loose)
-                place = draw.place(*RING) * np.array([math.cos(angle), math.sin(angle)])
-                if all(np.linalg.norm(place - other) > APART for other in places):
-                    break
-            places.append(place)
-        places = draw.shuffle(places)
-        return tuple(_thing(draw, *looks[number], places[number]) for number in range(count))
-
     def goals(self, scene: Scene) -> tuple[Goal, ...]:
         return tuple(Goal(skill=self.name, thing=thing.name) for thing in scene.things if thing.kind in KINDS)
 
@@ -77,6 +58,30 @@ class GoTo:
 
     def plan(self, stage: Stage, goal: Goal) -> GoToPlan:
         return GoToPlan(stage, goal)
+
+
+def furnish_floor(draw: Draw, count: int, ring: tuple[float, float] = RING) -> tuple[Thing, ...]:
+    """Things all around the robot. The second is of the first's kind, the third of its colour: both words count."""
+    kinds, colours = draw.shuffle(KINDS), draw.shuffle(sorted(COLOURS))
+    looks = [(kinds[0], colours[0]), (kinds[0], colours[1]), (kinds[1], colours[0])]
+    looks += [(kinds[number % 4], colours[number % 8]) for number in range(2, count)]
+    places: list[np.ndarray] = []
+    first = draw.place(-math.pi, math.pi)
+    for number in range(count):
+        places.append(_free_place(draw, first + 2 * math.pi * number / count, math.pi / count, ring, places))
+    return tuple(_thing(draw, *look, place) for look, place in zip(looks, draw.shuffle(places), strict=False))
+
+
+def _free_place(
+    draw: Draw, angle: float, loose: float, ring: tuple[float, float], taken: list[np.ndarray]
+) -> np.ndarray:
+    """Somewhere in a sector of the ring, apart from what stands there; after many misses in the sector's middle."""
+    for _ in range(100):
+        turned = angle + draw.place(-loose, loose)
+        place = draw.place(*ring) * np.array([math.cos(turned), math.sin(turned)])
+        if all(np.linalg.norm(place - other) > APART for other in taken):
+            return place
+    return draw.place(*ring) * np.array([math.cos(angle), math.sin(angle)])
 
 
 def _thing(draw: Draw, kind: str, colour: str, place: np.ndarray) -> Thing:
@@ -141,14 +146,19 @@ class GoToReferee:
 class Standing:
     """For how long something has been so while the robot stood still. Stepping on the spot is standing."""
 
-    def __init__(self) -> None:
+    def __init__(self, still: tuple[float, float] = MOVED) -> None:
+        """`still`: m and rad that it may move meanwhile."""
+        self._still = still
         self._since: tuple[float, np.ndarray, float] | None = None
 
     def lasted(self, now: float, where: np.ndarray, heading: float, so: bool) -> float:
         """Seconds; call it every tick with whether it is so now."""
         if self._since is not None and so:
             _, place, turned = self._since
-            moved = np.linalg.norm(where[:2] - place[:2]) > MOVED[0] or abs(float(wrap(heading - turned))) > MOVED[1]
+            moved = (
+                np.linalg.norm(where[:2] - place[:2]) > self._still[0]
+                or abs(float(wrap(heading - turned))) > self._still[1]
+            )
             so = not moved
         if not so:
             self._since = None
@@ -214,5 +224,3 @@ def way(here: np.ndarray, goal: np.ndarray, circles: tuple[tuple[np.ndarray, flo
             first = along
             point = middle - math.copysign(radius + 0.05, across) * left
     return point
-
-

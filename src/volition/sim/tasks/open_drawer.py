@@ -111,7 +111,7 @@ class DrawerPlan:
     def __init__(self, stage: Stage, goal: Goal) -> None:
         self._stage, self._goal = stage, goal
         self._thing = stage.scene.thing(goal.thing)
-        self._stepper = Stepper(spot=(0.33, 0.17), slack=(0.05, 0.10))
+        self._stepper = Stepper(stage.spec, spot=(0.33, 0.17), slack=(0.05, 0.10))
         self._grasp: HookGrasp | None = None
         self._opened = False
 
@@ -128,7 +128,9 @@ class DrawerPlan:
                 heading=-mirror(side) * POINTING,
             )
         grasp = self._grasp
-        hands = {side: Reach(position=WAIT[side], grasp=HOOK) for side in SIDES}  # straight fingers would catch in the bars
+        hands = {
+            side: Reach(position=WAIT[side], grasp=HOOK) for side in SIDES
+        }  # straight fingers would catch in the bars
         self._opened |= stage.travel(name) > PULLED - 0.01
         if self._opened:
             hold = grasp.leave(state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from volition.sim.expert import SPOT, Frame, Intent, Reach, Stepper, about_z, mirror, side_of, up
+from volition.sim.expert import SPOT, Frame, Intent, Reach, Stepper, about_z, mirror, side_of, stepping, up
 from volition.sim.grasp import SideGrasp
 from volition.sim.randomise import Draw
 from volition.sim.scene import Goal, Scene, Thing
@@ -15,8 +15,8 @@ from volition.types import RobotState
 
 THINGS = ("can", "box")
 PLACES = ("plate", "tray", "bowl")
-SLOTS = (0.09, 0.25)  # m, to either side of the robot's middle
-ROW = (0.30, 0.34)  # m, in front of it
+SLOTS = (0.10, 0.235)  # m, to either side of the robot's middle
+ROW = (0.33, 0.36)  # m, in front of it
 GRIP = 0.054  # m, the least height over the table at which a hand takes hold
 CARRY = 0.10  # m, how high a thing is carried over the table
 STILL = 0.03  # m/s
@@ -142,7 +142,7 @@ class PlacePlan:
     def __init__(self, stage: Stage, goal: Goal) -> None:
         self._stage, self._goal = stage, goal
         self._thing, self._place = stage.scene.thing(goal.thing), stage.scene.thing(goal.place)
-        self._stepper = Stepper()
+        self._stepper = Stepper(stage.spec)
         self._grip = min(max(0.5 * self._thing.size[-1], GRIP), self._thing.size[-1] - 0.01)
         self._grasp: SideGrasp | None = None
         self._released = self._lifted = self._lowering = False
@@ -164,7 +164,7 @@ class PlacePlan:
             self._lifted = self._lowering = False
             base = self._stepper.step(state, here, grasp.side)
             if base is not None:
-                return Intent(base=base, note="stepping to it")
+                return stepping(base)
             hold = grasp.take(state)
             return Intent(hands={grasp.side: hold.reach}, note=hold.phase)
         return self._carry(state, grasp, here, spot, over)

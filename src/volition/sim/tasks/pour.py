@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from volition.sim.expert import SPOT, Frame, Intent, Reach, Stepper, about_z, mirror, side_of, up
+from volition.sim.expert import SPOT, Frame, Intent, Reach, Stepper, about_z, mirror, side_of, stepping, up
 from volition.sim.grasp import SideGrasp
 from volition.sim.randomise import Draw
 from volition.sim.scene import Goal, Scene, Thing
@@ -22,6 +22,7 @@ BOWL = (0.072, 0.036)
 ROW = (0.30, 0.34)  # m, in front of the robot
 GRIP = 0.070  # m over its foot: where a hand takes hold of a cup, clear of the bowls beside it
 POINTING = 0.15  # rad, how far a hand points inwards when it takes hold
+SLACK = (0.06, 0.06)  # m, off the best spot: a hand that leans a cup before the chest has its elbow in the ribs
 LIFT = 0.12  # m, how high a cup is carried over the table
 OVER = 0.095  # m, the hand over the bowl's rim while it pours: the cup's foot clears the rim on its way round
 SHORT = 0.015  # m, how far before the bowl's middle the lip is: beads leave it with some speed
@@ -30,7 +31,7 @@ STEEP = 0.9  # rad: up to here nothing comes out
 TIPPING, POURING = 1.2, 0.7  # rad/s: how fast it leans before anything comes out, and then
 MOST = 0.75  # of its beads: so many must arrive
 REST = 0.05  # m/s
-ASIDE = 0.08  # m from a cup's axis: a hand farther away has let go of it
+ASIDE = 0.08  # m from a cup's grip: a hand farther away has let go of it
 
 
 class Pour:
@@ -166,7 +167,7 @@ class PourReferee:
     def _stands(self) -> bool:
         stage, name = self._stage, self._cup.name
         here = stage.position(name)
-        let_go = all(np.hypot(*(stage.hand(side)[0] - here)[:2]) > ASIDE for side in SIDES)
+        let_go = all(np.linalg.norm(stage.hand(side)[0] - here - up(GRIP)) > ASIDE for side in SIDES)
         standing = stage.upright(name) < 0.15 and abs(here[2] - self._cup.position[2]) < 0.01
         return bool(let_go and standing and stage.speed(name) < REST and not self._touched())
 
@@ -178,7 +179,7 @@ class PourPlan:
         self._stage, self._goal = stage, goal
         self._cup, self._bowl = stage.scene.thing(goal.thing), stage.scene.thing(goal.place)
         self._beads = Beads(stage, self._cup)
-        self._stepper = Stepper()
+        self._stepper = Stepper(stage.spec, slack=SLACK)
         self._grasp: SideGrasp | None = None
         self._lifted = self._leaning = self._emptied = self._released = False
 
@@ -197,7 +198,7 @@ class PourPlan:
             self._lifted = self._leaning = False
             base = self._stepper.step(state, self._stage.position(self._cup.name), grasp.side)
             if base is not None:
-                return Intent(base=base, note="stepping to it")
+                return stepping(base)
             hold = grasp.take(state)
             return Intent(hands={grasp.side: hold.reach}, note=hold.phase)
         hand, _ = self._stage.hand(grasp.side)
@@ -212,11 +213,11 @@ class PourPlan:
         stage, frame, side = self._stage, Frame(state), grasp.side
         bowl = np.array(self._bowl.position) + up(self._bowl.size[1])
         outward = mirror(side)
-        base = self._stepper.step(state, bowl + [0.0, outward * 0.04, 0.0], side)
+        base = self._stepper.step(state, bowl + np.array([0.0, outward * 0.04, 0.0]), side)
         if base is not None:
             self._leaning = False
-            return self._carry(state, grasp, base)
-        lip, middle = self._lip(grasp), bowl[:2] + [0.0, outward * SHORT]
+            return self._carry(grasp, state, base, "carrying")
+        lip, middle = self._lip(grasp), bowl[:2] + np.array([0.0, outward * SHORT])
         off = float(np.hypot(*(lip[:2] - middle)))
         low = hand[2] < bowl[2] + OVER + 0.015
         self._leaning = off < (0.04 if self._leaning else 0.015) and (self._leaning or bool(low))
@@ -240,13 +241,12 @@ class PourPlan:
         here = self._stage.position(self._cup.name)
         leans = self._stage.upright(self._cup.name)
         high = self._cup.position[2] + GRIP + LIFT
-        if leans > 0.3 and (hand[2] < high - 0.03 or leans > 0.6):
-            goal = np.array([hand[0], hand[1], high])
-            return Intent(hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.2)}, note="upright again")
+        if leans > 0.3:
+            return self._carry(grasp, state, np.zeros(3), "upright again")
         spot = self._room(side)
         base = self._stepper.step(state, spot, side)
         if base is not None:
-            return self._carry(state, grasp, base)
+            return self._carry(grasp, state, base, "carrying")
         goal, over = hand + (spot - here), float(np.hypot(*(here - spot)[:2]))
         self._leaning = over < (0.03 if self._leaning else 0.012)  # here: lowering
         if not self._leaning:
@@ -258,12 +258,12 @@ class PourPlan:
         self._released = True
         return Intent(hands={side: grasp.leave(state).reach}, note="letting go")
 
-    def _carry(self, state: RobotState, grasp: SideGrasp, base: np.ndarray) -> Intent:
-        """The cup upright before the robot, while that walks."""
+    def _carry(self, grasp: SideGrasp, state: RobotState, base: np.ndarray, note: str) -> Intent:
+        """The cup upright before the robot, while that walks or waits."""
         high = self._cup.position[2] + GRIP + LIFT - state.base_position[2]
         held = np.array([SPOT[0] - 0.04, mirror(grasp.side) * SPOT[1], high])
         reach = Reach(position=held, quaternion=about_z(grasp.heading), grasp=1.0, speed=0.2)
-        return Intent(hands={grasp.side: reach}, base=base, note="carrying")
+        return Intent(hands={grasp.side: reach}, base=base, note=note)
 
     def _held(self, state: RobotState, grasp: SideGrasp) -> bool:
         """Around it; or, once lifted, still at it: a leaning cup's grip is not above its foot."""

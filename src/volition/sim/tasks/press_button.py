@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from volition.sim.expert import Frame, Intent, Stepper, side_of
+from volition.sim.expert import Frame, Intent, Stepper, side_of, stepping
 from volition.sim.randomise import Draw
 from volition.sim.scene import Goal, Scene, Thing
 from volition.sim.skill import Verdict
@@ -78,7 +78,7 @@ class PressPlan:
         self._stage, self._goal = stage, goal
         self._pressed = False
         self._pushing = False
-        self._stepper = Stepper(spot=(WALL, 0.16), slack=(0.07, 0.14))
+        self._stepper = Stepper(stage.spec, spot=(WALL, 0.16), slack=(0.07, 0.14))
 
     def decide(self, state: RobotState) -> Intent:
         stage, frame = self._stage, Frame(state)
@@ -91,7 +91,7 @@ class PressPlan:
             return Intent(hands={side: frame.reach(away, 0.0, grasp=1.0)}, status="done", note="pressed")
         base = self._stepper.step(state, cap, side)
         if base is not None:
-            return Intent(base=base, note="stepping")
+            return stepping(base)
         hand, _ = stage.hand(side)
         off = hand - (cap - [FRONT + FIST, 0, 0])
         lined = np.hypot(off[1], off[2])
