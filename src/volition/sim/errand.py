@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from volition.sim.expert import Expert, Intent, Plan
 from volition.sim.scene import Goal
@@ -89,7 +89,7 @@ class ErrandPlan:
             return self._last
         intent = self._plan.decide(state)  # after the last goal its plan goes on: it knows how to leave its thing
         status = "done" if self._errand.over else "running"
-        return Intent(hands=intent.hands, base=intent.base, status=status, note=intent.note)
+        return replace(intent, status=status)
 
 
 def expert_for(errand: Errand) -> Expert:

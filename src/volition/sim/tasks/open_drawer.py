@@ -17,15 +17,17 @@ from volition.types import RobotState
 
 OPEN = 0.10  # m: so far open counts
 WRONG = 0.04  # m: another one this far open is a failure
-LET_GO = 0.06  # m: a hand this far from the bar has let go of it
-FRONT = 0.402  # m, where the fronts stand: the bars are in reach, and so is where they are pulled to
+LET_GO = 0.08  # m: a hand this far from the bar has let go of it
+FRONT = 0.402  # m, where the lower fronts stand: their bars are in reach, and so is where they are pulled to
+SET_BACK = 0.053  # m, how far the upper ones stand behind: hands reach farther there, and those that wait stay clear
 SIZE = (0.165, 0.18, 0.118)  # m: width, depth, height of a drawer
 NARROW = 0.135  # m, the width where there are three beside one another
 FOOT = 0.806  # m, of the lower row
-PULLED = 0.12  # m: how far the expert opens it
+PULLED = 0.118  # m: how far the expert opens it
 PULL = 0.10  # m/s
+FARTHEST = (0.43, 0.34)  # m: forward and outwards, where a hand at work cannot reach a bar any more
 POINTING = 0.15  # rad, how far a hand points inwards when it takes hold
-WAIT = {side: READY[side] - np.array([0.05, 0.0, 0.0]) for side in SIDES}  # clear of the bars
+WAIT = {side: READY[side] - np.array([0.05, 0.0, 0.0]) for side in SIDES}  # straight fingers would catch in the bars
 
 
 class OpenDrawer:
@@ -46,9 +48,10 @@ class OpenDrawer:
         width, depth, height = SIZE
         width = draw.size(width if columns < 3 else NARROW)
         height = min(draw.size(height), 0.123)
-        front = FRONT + draw.place(-0.01, 0.01)
+        front = FRONT + draw.place(-0.008, 0.008)
         spots = [
             (
+                front + row * SET_BACK,
                 middle_y + (column - (columns - 1) / 2) * (width + 2 * DRAWER_CASE),
                 FOOT + row * (height + 2 * DRAWER_CASE),
             )
@@ -61,12 +64,12 @@ class OpenDrawer:
                 kind="drawer",
                 colour=colour,
                 rgb=draw.rgb(colour),
-                position=(front, y, z),
+                position=spot,
                 size=(width, depth, height),
                 load=5.0 * draw.friction(),
                 part_of="cabinet",
             )
-            for colour, (y, z) in zip(draw.shuffle(sorted(COLOURS)), spots, strict=False)
+            for colour, spot in zip(draw.shuffle(sorted(COLOURS)), spots, strict=False)
         )
 
     def goals(self, scene: Scene) -> tuple[Goal, ...]:
@@ -111,7 +114,9 @@ class DrawerPlan:
     def __init__(self, stage: Stage, goal: Goal) -> None:
         self._stage, self._goal = stage, goal
         self._thing = stage.scene.thing(goal.thing)
-        self._stepper = Stepper(stage.spec, spot=(0.33, 0.17), slack=(0.05, 0.10))
+        upper = self._thing.position[2] > FOOT + 0.05
+        forward = FRONT - HANDLE_OUT + (SET_BACK if upper else 0.0) - 0.005
+        self._stepper = Stepper(stage.spec, spot=(forward, 0.17), slack=(0.05, 0.10))
         self._grasp: HookGrasp | None = None
         self._opened = False
 
@@ -128,9 +133,7 @@ class DrawerPlan:
                 heading=-mirror(side) * POINTING,
             )
         grasp = self._grasp
-        hands = {
-            side: Reach(position=WAIT[side], grasp=HOOK) for side in SIDES
-        }  # straight fingers would catch in the bars
+        hands = {side: Reach(position=WAIT[side], grasp=HOOK) for side in SIDES}
         self._opened |= stage.travel(name) > PULLED - 0.01
         if self._opened:
             hold = grasp.leave(state)
@@ -142,5 +145,6 @@ class DrawerPlan:
             return Intent(hands={**hands, grasp.side: reach}, note="pulling")
         if base is not None and not grasp.near():
             return Intent(hands=hands, base=base, note="stepping")
-        hold = grasp.leave(state) if base is not None and np.any(base) else grasp.take(state)
+        lost = np.any(frame.point(closed)[:2] * [1.0, mirror(grasp.side)] > FARTHEST)
+        hold = grasp.leave(state) if lost else grasp.take(state)
         return Intent(hands={**hands, grasp.side: hold.reach}, note=hold.phase)

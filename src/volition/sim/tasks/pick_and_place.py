@@ -15,10 +15,11 @@ from volition.types import RobotState
 
 THINGS = ("can", "box")
 PLACES = ("plate", "tray", "bowl")
-SLOTS = (0.10, 0.235)  # m, to either side of the robot's middle
-ROW = (0.33, 0.36)  # m, in front of it
-GRIP = 0.054  # m, the least height over the table at which a hand takes hold
-CARRY = 0.10  # m, how high a thing is carried over the table
+SLOTS = (0.11, 0.245)  # m, to either side of the robot's middle
+ROW = (0.32, 0.35)  # m, in front of it
+GRIP = 0.047  # m under a thing's top is where a hand takes it: as high as it can, clear of low things beside
+CARRY = 0.15  # m, how high a thing is carried over the table: clear of what stands on it
+NEAR_BODY = 0.24  # m, how far before the robot a thing is carried while it walks
 STILL = 0.03  # m/s
 
 
@@ -70,15 +71,15 @@ def thing_at(draw: Draw, kind: str, colour: str, x: float, y: float) -> Thing:
     """One of the kinds above, of a usual size, on the table."""
     top = 0.80
     shapes = {
-        "can": (draw.size(0.028), draw.size(0.11)),
-        "box": draw.pick(((0.05, 0.05, 0.12), (0.056, 0.056, 0.062)), "shapes"),
+        "can": draw.pick(((0.025, 0.130), (0.031, 0.145)), "shapes"),
+        "box": draw.pick(((0.048, 0.048, 0.145), (0.058, 0.058, 0.130)), "shapes"),
         "plate": (draw.size(0.065), 0.008),
-        "tray": (draw.size(0.13), draw.size(0.13), 0.022),
-        "bowl": (draw.size(0.072), 0.028),
+        "tray": (draw.size(0.13), draw.size(0.13), 0.020),
+        "bowl": (draw.size(0.070), 0.024),
     }
     size = shapes[kind]
-    if kind == "box":
-        size = tuple(draw.size(length) for length in size)
+    if kind in THINGS:
+        size = tuple(length * (1.0 + float(draw.spread("shapes", 0.04))) for length in size)
     return Thing(
         name=f"{colour}_{kind}",
         kind=kind,
@@ -143,7 +144,7 @@ class PlacePlan:
         self._stage, self._goal = stage, goal
         self._thing, self._place = stage.scene.thing(goal.thing), stage.scene.thing(goal.place)
         self._stepper = Stepper(stage.spec)
-        self._grip = min(max(0.5 * self._thing.size[-1], GRIP), self._thing.size[-1] - 0.01)
+        self._grip = self._thing.size[-1] - GRIP
         self._grasp: SideGrasp | None = None
         self._released = self._lifted = self._lowering = False
 
@@ -182,7 +183,7 @@ class PlacePlan:
         base = self._stepper.step(state, spot, side)
         if base is not None:
             self._lowering = False
-            held = np.array([SPOT[0] - 0.04, mirror(side) * SPOT[1], high + self._grip - frame.position[2]])
+            held = np.array([NEAR_BODY, mirror(side) * SPOT[1], high + self._grip - frame.position[2]])
             reach = Reach(position=held, quaternion=about_z(grasp.heading), grasp=1.0, speed=0.2)
             return Intent(hands={side: reach}, base=base, note="carrying")
         goal = hand + (spot - here)

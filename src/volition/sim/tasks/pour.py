@@ -16,17 +16,18 @@ from volition.sim.things import BEADS, COLOURS, beads_of
 from volition.transforms.rotation import from_rotvec, multiply, rotate, rotate_inverse
 from volition.types import RobotState
 
-ROOM = {"cup": 0.16, "bowl": 0.17}  # m of the table's width that each kind takes, with room for a hand
+ROOM = {"cup": 0.17, "bowl": 0.18}  # m of the table's width that each kind takes, with room for a hand
 CUP = (0.030, 0.110)  # m: radius, height
-BOWL = (0.072, 0.036)
+BOWL = (0.072, 0.032)
 ROW = (0.30, 0.34)  # m, in front of the robot
-GRIP = 0.070  # m over its foot: where a hand takes hold of a cup, clear of the bowls beside it
+GRIP = 0.080  # m over its foot: where a hand takes hold of a cup, clear of the bowls beside it
 POINTING = 0.15  # rad, how far a hand points inwards when it takes hold
 SLACK = (0.06, 0.06)  # m, off the best spot: a hand that leans a cup before the chest has its elbow in the ribs
 LIFT = 0.12  # m, how high a cup is carried over the table
-OVER = 0.095  # m, the hand over the bowl's rim while it pours: the cup's foot clears the rim on its way round
+OVER = 0.12  # m, the hand over the bowl's rim while it pours: clear of cups that stand beside the bowl
 SHORT = 0.015  # m, how far before the bowl's middle the lip is: beads leave it with some speed
 EMPTYING = 2.05  # rad: leaning so far a cup holds nothing
+STIFF = 1.8  # of a position error: an arm under load stops a little short of where it is sent
 STEEP = 0.9  # rad: up to here nothing comes out
 TIPPING, POURING = 1.2, 0.7  # rad/s: how fast it leans before anything comes out, and then
 MOST = 0.75  # of its beads: so many must arrive
@@ -218,10 +219,11 @@ class PourPlan:
             self._leaning = False
             return self._carry(grasp, state, base, "carrying")
         lip, middle = self._lip(grasp), bowl[:2] + np.array([0.0, outward * SHORT])
-        off = float(np.hypot(*(lip[:2] - middle)))
+        error = middle - lip[:2]
+        off = float(np.hypot(*error))
         low = hand[2] < bowl[2] + OVER + 0.015
-        self._leaning = off < (0.04 if self._leaning else 0.015) and (self._leaning or bool(low))
-        goal = np.array([*(hand[:2] + middle - lip[:2]), bowl[2] + OVER])
+        self._leaning = off < (0.04 if self._leaning else 0.02) and (self._leaning or bool(low))
+        goal = np.array([*(hand[:2] + STIFF * error), bowl[2] + OVER])
         if not self._leaning:
             if off > 0.03:  # over the bowl first, then down to it
                 goal[2] = self._cup.position[2] + GRIP + LIFT
