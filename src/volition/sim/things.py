@@ -141,8 +141,8 @@ def _cup(spec: mujoco.MjSpec, thing: Thing) -> None:
             size=[BEAD, 0, 0],
             mass=0.002,
             rgba=[0.95, 0.92, 0.85, 1],
-            friction=[0.2, 0.002, 0.0003],
-            priority=1,  # its own friction counts, not the cup's: glass beads slide out of what they are poured from
+            friction=[0.06, 0.002, 0.0003],
+            priority=1,  # its own friction counts, not the cup's: polished, beads run out one after the other, not in a rush
             condim=6,  # beads that did not roll to rest would never lie still
         )
 

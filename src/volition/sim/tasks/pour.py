@@ -18,18 +18,18 @@ from volition.types import RobotState
 
 ROOM = {"cup": 0.17, "bowl": 0.18}  # m of the table's width that each kind takes, with room for a hand
 CUP = (0.030, 0.110)  # m: radius, height
-BOWL = (0.072, 0.032)
+BOWL = (0.075, 0.032)
 ROW = (0.30, 0.34)  # m, in front of the robot
 GRIP = 0.080  # m over its foot: where a hand takes hold of a cup, clear of the bowls beside it
 POINTING = 0.15  # rad, how far a hand points inwards when it takes hold
 SLACK = (0.06, 0.06)  # m, off the best spot: a hand that leans a cup before the chest has its elbow in the ribs
 LIFT = 0.12  # m, how high a cup is carried over the table
 OVER = 0.12  # m, the hand over the bowl's rim while it pours: clear of cups that stand beside the bowl
-SHORT = 0.015  # m, how far before the bowl's middle the lip is: beads leave it with some speed
+SHORT = 0.035  # m, how far before the bowl's middle the lip is: beads leave it with some speed
 EMPTYING = 2.05  # rad: leaning so far a cup holds nothing
 STIFF = 1.8  # of a position error: an arm under load stops a little short of where it is sent
-STEEP = 0.9  # rad: up to here nothing comes out
-TIPPING, POURING = 1.2, 0.7  # rad/s: how fast it leans before anything comes out, and then
+STEEP = 1.3  # rad: up to here nothing comes out
+TIPPING, POURING = 1.2, 0.45  # rad/s: how fast it leans before anything comes out, and then
 MOST = 0.75  # of its beads: so many must arrive
 REST = 0.05  # m/s
 ASIDE = 0.08  # m from a cup's grip: a hand farther away has let go of it

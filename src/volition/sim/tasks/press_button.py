@@ -13,7 +13,7 @@ from volition.sim.things import BUTTON_TRAVEL, COLOURS
 from volition.sim.workbench import WALL
 from volition.types import RobotState
 
-PRESSED = 0.8  # of its travel
+PRESSED, OUT = 0.8, 0.4  # of its travel
 FRONT = 0.032  # m, how far a cap stands out of the wall
 FIST = 0.038  # m, from the grasp centre to the front of the closed fingers
 BEFORE = 0.07  # m, where a hand lines up in front of a cap
@@ -57,18 +57,27 @@ class PressButton:
 
 
 class ButtonReferee:
-    """Success: the named cap goes in over 80 % of its travel. Failure: another one does first."""
+    """Success: the named cap goes in over 80 % of its travel. Failure: another one does first.
+
+    A cap counts from when it has been out: the one of the step before may still be under the hand.
+    """
 
     def __init__(self, stage: Stage, goal: Goal) -> None:
         self._stage, self._goal = stage, goal
-        self._others = [t.name for t in stage.scene.things if t.kind == "button" and t.name != goal.thing]
+        self._buttons = [thing.name for thing in stage.scene.things if thing.kind == "button"]
+        self._out: set[str] = set()
 
     def watch(self) -> Verdict | None:
-        if self._stage.travel(self._goal.thing) > PRESSED * BUTTON_TRAVEL:
-            return Verdict(True, "pressed")
-        if any(self._stage.travel(name) > PRESSED * BUTTON_TRAVEL for name in self._others):
-            return Verdict(False, "wrong_thing")
-        return None
+        pressed = []
+        for name in self._buttons:
+            share = self._stage.travel(name) / BUTTON_TRAVEL
+            if share < OUT:
+                self._out.add(name)
+            elif share > PRESSED and name in self._out:
+                pressed.append(name)
+        if not pressed:
+            return None
+        return Verdict(True, "pressed") if self._goal.thing in pressed else Verdict(False, "wrong_thing")
 
 
 class PressPlan:
