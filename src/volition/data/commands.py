@@ -1,4 +1,4 @@
-"""`volition data`: its settings, read by the command line and checked when built, and the functions that do it.
+"""`volition data convert`, `check` and `show`: their settings, read by the command line and checked when built, and the functions that do it.
 
 Only the standard library and tyro are imported at first, so that `volition --help` is quick.
 """
@@ -65,21 +65,30 @@ class CheckConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataConfig:
-    """Convert and check data sets.
+class ShowConfig:
+    """Show one episode: contact sheet, film, plots of actions and states, and a recording for the Rerun viewer.
 
-    Example: volition data check data/skills
+    Example: volition data show data/skills --episode 3 --rerun out/show/episode.rrd
     """
 
-    command: (
-        Annotated[ConvertConfig, tyro.conf.subcommand("convert")]
-        | Annotated[CheckConfig, tyro.conf.subcommand("check")]
-    )
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
+    """The data set: LeRobot v3.0, v2.1 or v2.0."""
+    episode: int = 0
+    """Which episode, from 0."""
+    out: Path = Path("out/show")
+    """Folder for the files; those of the same episode are replaced."""
+    frames: int = 8
+    """Frames of the contact sheet, 2 to 100."""
+    rerun: Path | None = None
+    """Write a recording for the Rerun viewer there (.rrd)."""
+    open: bool = False
+    """Start the Rerun viewer with the episode in it."""
 
-
-def data(config: DataConfig) -> int:
-    command = config.command
-    return convert(command) if isinstance(command, ConvertConfig) else check(command)
+    def __post_init__(self) -> None:
+        if not 2 <= self.frames <= 100:
+            raise DataError(f"ShowConfig.frames is {self.frames}; it must be 2 to 100.")
+        if self.rerun is not None and self.rerun.suffix != ".rrd":
+            raise DataError(f"ShowConfig.rerun is {self.rerun}; a recording's name ends in .rrd.")
 
 
 def convert(config: ConvertConfig) -> int:

@@ -1,4 +1,4 @@
-"""The settings of `volition demo` and `volition run`: read by the command line, checked when they are built.
+"""The settings of `volition demo`, `volition run` and `volition sim`: read by the command line, checked when they are built.
 
 Only the standard library is imported, so that `volition --help` is quick and needs no simulator.
 """
@@ -103,3 +103,29 @@ class RunConfig:
             raise ContractError("RunConfig.video is True but RunConfig.out is None; say where to write with out.")
         if self.latency_ms is not None and not 0 <= self.latency_ms <= 5000:
             raise ContractError(f"RunConfig.latency_ms is {self.latency_ms}; it must be 0 to 5000 ms, or none.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimConfig:
+    """Show random scenes of the task suite with their instructions as a page of pictures, for a person to check.
+
+    Example: volition sim --skill press_button,pour --scenes 12 --out out/scenes
+    """
+
+    skill: str = "all"
+    """Skills with commas between, `chain`, or `all`."""
+    scenes: int = 24
+    """How many scenes over all skills, 1 to 500."""
+    seed: int = 0
+    """Seed of the first scene; the next ones count up."""
+    axes: str = ""
+    """Strengths of what varies, as `light=0,camera=2`: 0 is off, 1 (without a word) what training sees, up to 10."""
+    out: Path = Path("out/scenes")
+    """Folder for index.html and scenes.png; made when it is missing."""
+    film: bool = False
+    """Let the expert do it and write a film of each scene as well; takes about 20 s a scene."""
+
+    def __post_init__(self) -> None:
+        _check_seed("SimConfig", self.seed)
+        if not 1 <= self.scenes <= 500:
+            raise ContractError(f"SimConfig.scenes is {self.scenes}; it must be 1 to 500.")

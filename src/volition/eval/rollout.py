@@ -8,7 +8,7 @@ from volition.body.whole_body import WholeBody
 from volition.policy import Policy
 from volition.robots.g1_assets import light_g1
 from volition.runtime.executor import Executor
-from volition.runtime.inference import SimulatedInference
+from volition.runtime.inference import Inference, SimulatedInference
 from volition.runtime.loop import Loop
 from volition.runtime.recorder import Recorder
 from volition.runtime.report import RunSummary, Tick
@@ -16,7 +16,7 @@ from volition.safety.collision import CollisionModel
 from volition.safety.guard import Guard
 from volition.safety.shield import Shield
 from volition.sim.session import Session
-from volition.types import RobotSpec, RobotState
+from volition.types import ActionSpec, RobotSpec, RobotState
 
 
 class Rig:
@@ -47,13 +47,11 @@ class Rig:
     ) -> RunSummary:
         """Run until the policy is done or `limit_s` has passed. `latency_s` None: the policy's own wall time counts."""
         inference = SimulatedInference(policy, latency_s)
-        loop = Loop(
-            robot=session.robot,
-            inference=inference,
-            executor=Executor(policy.action_spec),
-            body=self.body,
-            guard=guard or self.guard(),
-            clock=session.clock,
+        loop = self.loop(
+            session,
+            inference,
+            policy.action_spec,
+            guard=guard,
             recorder=recorder,
             on_tick=on_tick,
             cameras=cameras,
@@ -63,3 +61,29 @@ class Rig:
             return loop.run(instruction, limit_s=limit_s, until=until)
         finally:
             inference.close()
+
+    def loop(
+        self,
+        session: Session,
+        inference: Inference,
+        action_spec: ActionSpec,
+        *,
+        guard: Guard | None = None,
+        recorder: Recorder | None = None,
+        on_tick: Callable[[Tick], None] | None = None,
+        cameras: bool = False,
+        settle_s: float = 0.5,
+    ) -> Loop:
+        """The loop around these parts, for any inference: `rollout` runs it, an environment steps it."""
+        return Loop(
+            robot=session.robot,
+            inference=inference,
+            executor=Executor(action_spec),
+            body=self.body,
+            guard=guard or self.guard(),
+            clock=session.clock,
+            recorder=recorder,
+            on_tick=on_tick,
+            cameras=cameras,
+            settle_s=settle_s,
+        )

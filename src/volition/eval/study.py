@@ -8,6 +8,7 @@ import os
 import platform
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -70,16 +71,19 @@ class Study:
                     "p95": float(np.percentile(values, 95)),
                     "max": float(values.max()),
                 }
-        for key in ("passed",):
-            if any(key in row for row in rows):
-                line[key] = sum(bool(row.get(key)) for row in rows)
-                line["passed_low"], line["passed_high"] = wilson(line[key], len(rows))
+        if any("passed" in row for row in rows):
+            line["passed"] = sum(bool(row.get("passed")) for row in rows)
+            line["passed_low"], line["passed_high"] = wilson(line["passed"], len(rows))
+        if any("why" in row for row in rows):
+            line["failures"] = dict(Counter(str(row["why"]) for row in rows if not row["passed"]).most_common())
         return line
 
     def _cells(self, line: Row) -> list[str]:
         cells = [line["condition"], str(line["trials"])]
         if "passed" in line:
             cells.append(f"{line['passed']} ({100 * line['passed_low']:.0f}-{100 * line['passed_high']:.0f} %)")
+        if "failures" in line:
+            cells.append(", ".join(f"{count} {why}" for why, count in line["failures"].items()) or "none")
         cells.append(f"{line['falls']} (up to {100 * line['falls_high']:.1f} %)")
         cells.append(str(line["stops"]))
         for column in self.columns:
@@ -89,7 +93,16 @@ class Study:
 
     def _headings(self, table: list[Row]) -> list[str]:
         passed = ["as it must"] if any("passed" in line for line in table) else []
-        return ["condition", "trials", *passed, "falls", "shield stops", *(column.heading for column in self.columns)]
+        failures = ["failures"] if any("failures" in line for line in table) else []
+        return [
+            "condition",
+            "trials",
+            *passed,
+            *failures,
+            "falls",
+            "shield stops",
+            *(column.heading for column in self.columns),
+        ]
 
     def _print(self, table: list[Row]) -> None:
         shown = Table(title=f"{self.title}: median / 95 % / max over trials")

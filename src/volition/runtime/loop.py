@@ -54,6 +54,8 @@ class _Run:
     instruction: str
     begin: float
     limit: float
+    deadline: float  # when the next tick is due
+    until: Callable[[RobotState], bool] | None
     ticks: int = 0
     misses: int = 0
     worst: float = 0.0
@@ -77,6 +79,8 @@ class _Run:
 
 class Loop:
     """Build it once for a robot and a policy, `run` it once an instruction. The caller closes `inference`.
+
+    Who has to act between the ticks calls `start`, and then `step` as often as wanted.
 
     `settle_s`: after the policy says done or failed, its chunk plays out and this passes. `rest_s`: every run ends
     with the arms still and the base brought to a stand within this. `late_s`: a control tick that begins later
@@ -107,9 +111,40 @@ class Loop:
         self._settle, self._rest_s, self._late = settle_s, rest_s, late_s
         self._period = 1.0 / robot.spec.control_rate_hz
         self._policy_period = 1.0 / robot.spec.policy_rate_hz
+        self._stepped: _Run | None = None
 
     def run(self, instruction: str, *, limit_s: float, until: Callable[[RobotState], bool] | None = None) -> RunSummary:
         """Follow one instruction until the policy, `until`, the limit or somebody ends it."""
+        run = self._begin(instruction, limit_s, until)
+        try:
+            with _interrupts() as interrupted:
+                while self._goes_on(run, interrupted):
+                    self._attempt(run, interrupted)
+                    self._clock.sleep_until(run.deadline)
+        except BaseException as error:
+            self._end(run, "error", self._clock.now(), f"{type(error).__name__}: {error}")
+            with contextlib.suppress(Exception):  # the first error is the one to tell
+                self._calm(run)
+            with contextlib.suppress(Exception):
+                self._save(run)
+            raise
+        return self._save(run)
+
+    def start(self, instruction: str, *, limit_s: float, until: Callable[[RobotState], bool] | None = None) -> None:
+        """Begin what `run` does as a whole, without its care for Ctrl-C, for errors of the robot and for a recorder's end."""
+        self._stepped = self._begin(instruction, limit_s, until)
+
+    def step(self) -> bool:
+        """Wait for the next control tick and do it; False, and nothing done, once the run is over and the robot at rest."""
+        if self._stepped is None:
+            raise ContractError("Loop.step was called before Loop.start; start it with an instruction.")
+        if not self._goes_on(self._stepped, _never):
+            return False
+        self._clock.sleep_until(self._stepped.deadline)
+        self._attempt(self._stepped, _never)
+        return True
+
+    def _begin(self, instruction: str, limit_s: float, until: Callable[[RobotState], bool] | None) -> _Run:
         if not math.isfinite(limit_s) or limit_s <= 0:
             raise ContractError(f"Loop.run: limit_s is {limit_s}; it must be a finite number of seconds above 0.")
         self._inference.start(instruction)  # may refuse the instruction: before the robot is touched
@@ -120,47 +155,41 @@ class Loop:
         self._executor.reset(None if self._anchor is None else self._anchor(state))
         if self._recorder is not None:
             self._recorder.start(instruction, self._robot.spec, self._executor.spec)
-        run = _Run(instruction=instruction, begin=begin, limit=begin + limit_s, policy_at=begin)
+        run = _Run(
+            instruction=instruction, begin=begin, limit=begin + limit_s, deadline=begin, until=until, policy_at=begin
+        )
         run.seen = self._events()
         run.counts, run.stops = self._guard.counts(), self._guard.faults()
         still = state.position[self._robot.spec.commanded_index]
         run.rest = Rest(self._robot.spec, still, np.zeros_like(still), np.zeros(3), begin)
+        return run
+
+    def _goes_on(self, run: _Run, interrupted: Callable[[], bool]) -> bool:
+        resting = run.deadline < run.ended + self._rest_s
+        return run.status is None or resting or (interrupted() and run.status != "stopped")
+
+    def _attempt(self, run: _Run, interrupted: Callable[[], bool]) -> None:
+        """One control tick, and when the next is due."""
+        now = self._clock.now()
+        run.worst = max(run.worst, now - run.deadline)
+        run.misses += now - run.deadline > self._late
         try:
-            with _interrupts() as interrupted:
-                self._go(run, interrupted, until)
-        except BaseException as error:
-            self._end(run, "error", self._clock.now(), f"{type(error).__name__}: {error}")
-            with contextlib.suppress(Exception):  # the first error is the one to tell
-                self._calm(run)
-            with contextlib.suppress(Exception):
-                self._save(run)
-            raise
-        return self._save(run)
+            if interrupted() and run.status != "stopped":
+                raise KeyboardInterrupt
+            self._tick(run, now)
+        except KeyboardInterrupt:  # also from a viewer, whose window was closed
+            if run.status == "stopped":
+                raise
+            self._guard.estop.press("Ctrl-C")
+            self._end(run, "stopped", now, "stopped by Ctrl-C")
+        run.deadline += self._period
+        behind = int((self._clock.now() - run.deadline) / self._period)
+        if behind > 0:  # leave ticks out rather than send old commands in a burst
+            run.misses += behind
+            run.ticks += behind
+            run.deadline += behind * self._period
 
-    def _go(self, run: _Run, interrupted: Callable[[], bool], until: Callable[[RobotState], bool] | None) -> None:
-        deadline = run.begin
-        while run.status is None or deadline < run.ended + self._rest_s or (interrupted() and run.status != "stopped"):
-            now = self._clock.now()
-            run.worst = max(run.worst, now - deadline)
-            run.misses += now - deadline > self._late
-            try:
-                if interrupted() and run.status != "stopped":
-                    raise KeyboardInterrupt
-                self._tick(run, now, until)
-            except KeyboardInterrupt:  # also from a viewer, whose window was closed
-                if run.status == "stopped":
-                    raise
-                self._guard.estop.press("Ctrl-C")
-                self._end(run, "stopped", now, "stopped by Ctrl-C")
-            deadline += self._period
-            behind = int((self._clock.now() - deadline) / self._period)
-            if behind > 0:  # leave ticks out rather than send old commands in a burst
-                run.misses += behind
-                run.ticks += behind
-                deadline += behind * self._period
-            self._clock.sleep_until(deadline)
-
-    def _tick(self, run: _Run, now: float, until: Callable[[RobotState], bool] | None) -> None:
+    def _tick(self, run: _Run, now: float) -> None:
         state = self._robot.read()
         action, command = None, None
         if run.status is None:
@@ -196,7 +225,7 @@ class Loop:
             self._recorder.add(tick)
         if self._on_tick is not None:
             self._on_tick(tick)
-        self._judge(run, state, now, until)
+        self._judge(run, state, now)
 
     def _observe(self, run: _Run, state: RobotState, now: float) -> None:
         if now < run.policy_at - 0.5 * self._period:
@@ -249,13 +278,13 @@ class Loop:
                 run.notes.append((now, text))
             return None
 
-    def _judge(self, run: _Run, state: RobotState, now: float, until: Callable[[RobotState], bool] | None) -> None:
+    def _judge(self, run: _Run, state: RobotState, now: float) -> None:
         """Whether the run ends with this tick."""
         if run.status is not None:
             return
         if self._guard.estop.pressed:
             self._end(run, "stopped", now, f"emergency stop: {self._guard.estop.why}")
-        elif until is not None and until(state):
+        elif run.until is not None and run.until(state):
             self._end(run, "reached", now, "reached what it was run for")
         elif run.verdict is not None and now >= run.verdict[1]:
             self._end(run, run.verdict[0], now, f"the policy says {run.verdict[0]}")
@@ -317,6 +346,10 @@ class Loop:
         if self._recorder is not None:
             self._recorder.save(summary)
         return summary
+
+
+def _never() -> bool:
+    return False
 
 
 @contextlib.contextmanager

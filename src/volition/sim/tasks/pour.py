@@ -28,6 +28,7 @@ OVER = 0.12  # m, the hand over the bowl's rim while it pours: clear of cups tha
 SHORT = 0.035  # m, how far before the bowl's middle the lip is: beads leave it with some speed
 EMPTYING = 2.05  # rad: leaning so far a cup holds nothing
 STIFF = 1.8  # of a position error: an arm under load stops a little short of where it is sent
+LEANING = 0.3  # rad: a cup that leans so far does not stand on the table
 STEEP = 1.3  # rad: up to here nothing comes out
 TIPPING, POURING = 1.2, 0.45  # rad/s: how fast it leans before anything comes out, and then
 MOST = 0.75  # of its beads: so many must arrive
@@ -37,7 +38,7 @@ ASIDE = 0.08  # m from a cup's grip: a hand farther away has let go of it
 
 class Pour:
     name = "pour"
-    limit_s = 45.0
+    limit_s = 60.0
 
     def layout(self, draw: Draw) -> Scene:
         things = self.furnish(draw, 0.0, 2 + min(draw.extra(), 2))
@@ -180,7 +181,7 @@ class PourPlan:
         self._stage, self._goal = stage, goal
         self._cup, self._bowl = stage.scene.thing(goal.thing), stage.scene.thing(goal.place)
         self._beads = Beads(stage, self._cup)
-        self._stepper = Stepper(stage.spec, slack=SLACK)
+        self._stepper, self._over_bowl = Stepper(stage.spec), Stepper(stage.spec, slack=SLACK)
         self._grasp: SideGrasp | None = None
         self._lifted = self._leaning = self._emptied = self._released = False
 
@@ -203,7 +204,8 @@ class PourPlan:
             hold = grasp.take(state)
             return Intent(hands={grasp.side: hold.reach}, note=hold.phase)
         hand, _ = self._stage.hand(grasp.side)
-        self._lifted |= bool(hand[2] > self._cup.position[2] + GRIP + LIFT - 0.03)
+        grasp.aim(-mirror(grasp.side) * POINTING)
+        self._lifted |= bool(hand[2] > self._cup.position[2] + GRIP + LIFT - 0.03) or self._leans() > LEANING
         if not self._lifted:
             high = up(self._cup.position[2] + GRIP + LIFT - hand[2])
             reach = Frame(state).reach(hand + high, grasp.heading, grasp=1.0, speed=0.2)
@@ -211,10 +213,10 @@ class PourPlan:
         return self._set_down(state, grasp, hand) if self._emptied else self._pour(state, grasp, hand)
 
     def _pour(self, state: RobotState, grasp: SideGrasp, hand: np.ndarray) -> Intent:
-        stage, frame, side = self._stage, Frame(state), grasp.side
+        frame, side = Frame(state), grasp.side
         bowl = np.array(self._bowl.position) + up(self._bowl.size[1])
         outward = mirror(side)
-        base = self._stepper.step(state, bowl + np.array([0.0, outward * 0.04, 0.0]), side)
+        base = self._over_bowl.step(state, bowl + np.array([0.0, outward * 0.04, 0.0]), side)
         if base is not None:
             self._leaning = False
             return self._carry(grasp, state, base, "carrying")
@@ -234,16 +236,15 @@ class PourPlan:
             quaternion=frame.turn(multiply(about_z(grasp.heading), turn)),
             grasp=1.0,
             speed=0.2,
-            turning=TIPPING if stage.upright(self._cup.name) < STEEP else POURING,
+            turning=TIPPING if self._leans() < STEEP else POURING,
         )
         return Intent(hands={side: reach}, note="pouring")
 
     def _set_down(self, state: RobotState, grasp: SideGrasp, hand: np.ndarray) -> Intent:
         frame, side = Frame(state), grasp.side
         here = self._stage.position(self._cup.name)
-        leans = self._stage.upright(self._cup.name)
         high = self._cup.position[2] + GRIP + LIFT
-        if leans > 0.3:
+        if self._leans() > LEANING:
             return self._carry(grasp, state, np.zeros(3), "upright again")
         spot = self._room(side)
         base = self._stepper.step(state, spot, side)
@@ -268,16 +269,20 @@ class PourPlan:
         return Intent(hands={grasp.side: reach}, base=base, note=note)
 
     def _held(self, state: RobotState, grasp: SideGrasp) -> bool:
-        """Around it; or, once lifted, still at it: a leaning cup's grip is not above its foot."""
-        if not self._lifted:
-            return grasp.held(state)
+        """Around it, fingers at rest; off the table it is enough to be at it: a leaning cup's grip is not above its foot."""
         stage, name = self._stage, self._cup.name
+        aloft = stage.position(name)[2] > self._cup.position[2] + 0.03 or self._leans() > LEANING
+        if not (self._lifted or aloft):
+            return grasp.held(state)
         grip = stage.position(name) + rotate(stage.quaternion(name), up(GRIP))
         return grasp.touching() and float(np.linalg.norm(stage.hand(grasp.side)[0] - grip)) < 0.05
 
+    def _leans(self) -> float:
+        return self._stage.upright(self._cup.name)
+
     def _down(self) -> bool:
         stage, name = self._stage, self._cup.name
-        return stage.upright(name) < 0.2 and abs(stage.position(name)[2] - self._cup.position[2]) < 0.01
+        return self._leans() < 0.2 and abs(stage.position(name)[2] - self._cup.position[2]) < 0.01
 
     def _lip(self, grasp: SideGrasp) -> np.ndarray:
         """The point of the cup's rim that is lowest once it leans inwards."""

@@ -21,9 +21,9 @@ CLEAN = 0.97  # of the stain: the expert is content
 TIPPED = 0.6  # rad: a wiper that leans more ...
 LYING_S = 2.0  # s: ... for so long has fallen over
 LET_GO = 0.08  # m: a hand this far from a wiper's handle has let go of it
-FOAM = (0.08, 0.062)  # m: width and depth of a wiper
-STAIN = (0.094, 0.10)  # m: width and depth of a stain
-APART = 0.102  # m, from a wiper to the stains beside it
+FOAM = (0.074, 0.062)  # m: width and depth of a wiper
+STAIN = (0.088, 0.10)  # m: width and depth of a stain
+APART = 0.092  # m, from a wiper to the stains beside it
 ROW = (0.305, 0.325)  # m, in front of the robot
 GRIP = 0.072  # m over the table: where a hand takes the handle
 OVER = 0.006  # m: the foam goes this far over a stain's edge
@@ -42,8 +42,8 @@ class WipeSurface:
         here = draw.pick((1, -1))
         colours = draw.shuffle(sorted(COLOURS))
         things = [
-            *self.furnish(draw, here * draw.place(0.16, 0.18), (count + 1) // 2, colours=colours[:3]),
-            *self.furnish(draw, -here * draw.place(0.16, 0.18), count // 2, colours=colours[3:6]),
+            *self.furnish(draw, here * draw.place(0.155, 0.17), (count + 1) // 2, colours=colours[:3]),
+            *self.furnish(draw, -here * draw.place(0.155, 0.17), count // 2, colours=colours[3:6]),
         ]
         goal = Goal(skill=self.name, thing=draw.pick([thing.name for thing in things if thing.kind == "patch"]))
         return Scene(

@@ -1,0 +1,61 @@
+"""The settings of `volition data generate`: read by the command line, checked when they are built.
+
+Only the standard library and tyro are imported, so that `volition --help` is quick and needs no simulator.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from volition.teach.errors import TeachError
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateConfig:
+    """Let the experts demonstrate skills in simulation and record it; the same command again goes on where it ended.
+
+    Example: volition data generate --skill all --episodes 1000 --workers 2 --out out/data
+    """
+
+    skill: str = "all"
+    """Skills with commas between, or `all`; each gets an equal share."""
+    episodes: int = 100
+    """How many there are to be in the end, over all skills, 1 to 1000000."""
+    workers: int = 2
+    """How many processes, 1 to 1024; they do not change what is made."""
+    out: Path = Path("out/data")
+    """Folder of the data set: new, empty, or one that this command began."""
+    seed: int = 0
+    """Seed of everything random, 0 to 4294967295; no two seeds share a scene."""
+    axes: str = ""
+    """Strengths of what varies, as `light=0,camera=2`: 0 is off, 1 (without a word) what training sees, up to 10."""
+    noise: float = 0.0
+    """How far the motion that is carried out strays from the label, 0 (not at all) to 3; 1 is about 1 cm."""
+    recoveries: float = 0.0
+    """Share of episodes that begin after a wrong motion, 0 to 1."""
+    pixels: int = 128
+    """Side of the square pictures, even, 16 to 1024."""
+    backend: Literal["local", "ray"] = "local"
+    """Processes here, or the workers of a Ray cluster that share the disk with OUT."""
+    address: str | None = None
+    """Ray's address, `auto` for the one this machine belongs to; without it Ray is started here."""
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("episodes", 1, 1_000_000),
+            ("workers", 1, 1024),
+            ("seed", 0, 2**32 - 1),
+            ("noise", 0.0, 3.0),
+            ("recoveries", 0.0, 1.0),
+            ("pixels", 16, 1024),
+        ):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and low <= value <= high):
+                raise TeachError(f"GenerateConfig.{name} is {value}; it must be {low} to {high}.")
+        if self.pixels % 2:
+            raise TeachError(f"GenerateConfig.pixels is {self.pixels}; video needs an even number.")
+        if self.address is not None and self.backend != "ray":
+            raise TeachError(f"GenerateConfig.address is {self.address!r}; it goes with the backend `ray` only.")

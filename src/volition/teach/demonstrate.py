@@ -1,0 +1,186 @@
+"""One demonstration: a scene, its expert, the one loop, and a frame for every time the expert is asked.
+
+    Job -> Teacher.episode -> attempts, each in its own scene, until one succeeds -> EpisodeStage's folder
+
+A frame is what a policy would have seen (with the scene's sensor noise) and what the expert says to that: its clean
+action for the next tenth of a second, in both action spaces. What is carried out may stray from it (`noise.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from volition.body.proprioception import Proprioception
+from volition.data.feature import ACTION, IMAGES, STATE, Feature, image_feature, vector_feature
+from volition.data.stage import EpisodeStage
+from volition.eval.episode import Outcome, run_episode
+from volition.eval.rollout import Rig
+from volition.robots.g1 import g1
+from volition.runtime.report import Tick
+from volition.sim.errand import Errand, expert_for
+from volition.sim.expert import Expert
+from volition.sim.randomise import Draw
+from volition.sim.scene import Scene
+from volition.sim.senses import Senses
+from volition.sim.skills import SKILLS
+from volition.sim.stage import Stage
+from volition.teach.errors import TeachError
+from volition.teach.labels import JointLabels
+from volition.teach.noise import Stray, Wrong, wrong_motion
+from volition.teach.recipe import ATTEMPTS, Job, Recipe
+from volition.teach.words import belongs, instruction_for
+from volition.types import ActionChunk, ActionSpec, Observation, RobotSpec
+
+JOINT = f"{ACTION}.joint"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A demonstration that lies in its folder, plain enough to send between processes."""
+
+    number: int
+    folder: str
+    failed: tuple[str, ...]  # why each attempt before it was not kept
+
+
+def features_of(robot: RobotSpec, proprioception: Proprioception) -> tuple[Feature, ...]:
+    """What a frame has."""
+    return (
+        *(image_feature(camera.name, camera.height, camera.width) for camera in robot.cameras),
+        vector_feature(STATE, proprioception.names),
+        vector_feature(ACTION, robot.action("ee").names),
+        vector_feature(JOINT, robot.action("joint").names),
+    )
+
+
+class Demonstrator:
+    """A Policy: the expert, its hand guided a little wrong, and its answers written down."""
+
+    def __init__(
+        self, errand: Errand, teacher: Teacher, stage: EpisodeStage, stray: Stray, wrong: Wrong | None
+    ) -> None:
+        self._expert, self._stray, self._stage = expert_for(errand), stray, stage
+        self._wrong, self._straying = wrong, None if wrong is None else Expert(errand.stage, wrong)
+        self._senses = Senses(errand.stage.scene)
+        self._teacher = teacher
+        self._last: float | None = None
+        self._fault: Exception | None = None
+
+    @property
+    def action_spec(self) -> ActionSpec:
+        return self._expert.action_spec
+
+    def reset(self, instruction: str) -> None:
+        self._expert.reset(instruction)
+
+    def infer(self, observation: Observation) -> ActionChunk:
+        try:
+            return self._demonstrate(observation)
+        except Exception as error:
+            self._fault = error
+            raise
+
+    def confess(self, tick: Tick) -> None:
+        """Raise what `infer` raised: the loop takes it for a policy's failure and would go on."""
+        if self._fault is not None:
+            raise self._fault
+
+    def _demonstrate(self, observation: Observation) -> ActionChunk:
+        if self._straying is not None and self._wrong is not None:
+            if observation.stamp < self._wrong.begin + self._wrong.seconds:
+                return self._straying.infer(observation)
+            self._straying = None
+        chunk = self._expert.infer(observation)
+        self._record(self._senses.observe(observation), chunk.values[0], observation)
+        return ActionChunk(
+            stamp=chunk.stamp,
+            values=self._stray.off(chunk),
+            dt=chunk.dt,
+            spec=chunk.spec,
+            status=chunk.status,
+            note=chunk.note,
+        )
+
+    def _record(self, seen: Observation, action: np.ndarray, true: Observation) -> None:
+        teacher, period = self._teacher, 1.0 / self._teacher.robot.policy_rate_hz
+        if self._last is not None and abs(true.stamp - self._last - period) > 1e-6:
+            raise TeachError(f"A frame came {true.stamp - self._last:.3f} s after the one before, not {period:g} s.")
+        self._last = true.stamp
+        values: dict[str, Any] = {IMAGES + name: image for name, image in seen.images.items()}
+        values[STATE] = teacher.proprioception.vector(seen.state)
+        values[ACTION] = action
+        values[JOINT] = teacher.labels.label(true.state, action)  # the label is the expert's, who knows the truth
+        self._stage.add_frame(values, true.instruction)
+
+
+class Teacher:
+    """What does not change from episode to episode; building it takes a second, so each worker builds one."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe, self.robot = recipe, g1(recipe.pixels)
+        self.rig = Rig(self.robot)
+        self.proprioception = Proprioception(self.robot)
+        self.labels = JointLabels(self.robot)
+        self.features = features_of(self.robot, self.proprioception)
+
+    def episode(self, job: Job, folder: Path) -> Made:
+        """Stage this episode into `folder`. Scenes of another split are passed over, and those in which the expert fails."""
+        failed: list[str] = []
+        for attempt in range(ATTEMPTS):
+            scene = SKILLS[job.skill].layout(Draw(self.recipe.scene_seed(job, attempt), self.recipe.axes))
+            if not belongs(scene, self.recipe.split):
+                continue
+            frames = EpisodeStage(folder, self.features, self.robot.policy_rate_hz)
+            try:
+                why, info = self._attempt(job, attempt, scene, frames)
+            except BaseException:
+                frames.discard()
+                raise
+            if not why:
+                frames.finish(success=True, info={**info, "failed": failed})
+                return Made(number=job.number, folder=str(folder), failed=tuple(failed))
+            frames.discard()
+            failed.append(why)
+        raise TeachError(
+            f"The expert of {job.skill} failed in all {len(failed)} scenes of episode {job.number} that this split has "
+            f"({', '.join(sorted(set(failed))) or 'none'}); turn the noise or an axis down."
+        )
+
+    def _attempt(self, job: Job, attempt: int, scene: Scene, frames: EpisodeStage) -> tuple[str, Mapping[str, Any]]:
+        """Why it is not to be kept, empty if it is; and what is worth knowing of it."""
+        recipe = self.recipe
+        instruction = instruction_for(scene, recipe.stream(job, attempt, "words"), recipe.split)
+        strays = np.random.default_rng(recipe.stream(job, attempt, "recoveries")).random() < recipe.recoveries
+        stage = Stage(scene, self.robot, cameras=True)
+        try:
+            errand = Errand(stage)
+            wrong = wrong_motion(recipe.stream(job, attempt, "wrong"), stage.time) if strays else None
+            stray = Stray(recipe.noise, self.robot.action("ee"), recipe.stream(job, attempt, "noise"))
+            demonstrator = Demonstrator(errand, self, frames, stray, wrong)
+            outcome = run_episode(
+                self.rig, errand, demonstrator, instruction, cameras=True, on_tick=demonstrator.confess
+            )
+        finally:
+            stage.close()
+        return _why_not(outcome, 0.0 if wrong is None else wrong.seconds), {
+            "skill": job.skill,
+            "seed": scene.seed,
+            "instruction": instruction,
+            "split": recipe.split,
+            "goals": [asdict(goal) for goal in scene.goals],
+            "time_s": round(outcome.time_s, 3),
+            "noise": recipe.noise,
+            "strayed_s": 0.0 if wrong is None else round(wrong.seconds, 3),  # before the first frame
+            "scene": scene.to_json(),
+        }
+
+
+def _why_not(outcome: Outcome, strayed_s: float) -> str:
+    if not outcome.success:
+        return outcome.why
+    return "by accident" if outcome.time_s <= strayed_s else ""  # nothing would be recorded of how it was done

@@ -1,0 +1,39 @@
+"""The same action in the `joint` space: where the arms' joints would be sent if the `ee` action were carried out.
+
+(state, ee action) -> JointLabels.label -> joint action; what the body's own inverse kinematics makes of it
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from volition.body.whole_body import WholeBody
+from volition.types import ActionPoint, RobotSpec, RobotState
+
+
+class JointLabels:
+    """A pure function of state and action: it begins from the measured arms each time and keeps nothing."""
+
+    def __init__(self, robot: RobotSpec) -> None:
+        self._body = WholeBody(robot)
+        self._ticks = round(robot.control_rate_hz / robot.policy_rate_hz)
+        self._ee, self.spec = robot.action("ee"), robot.action("joint")
+        commanded = [joint.name for joint in robot.commanded]
+        arms = [joint.name for joint in robot.commanded if joint.group.endswith("_arm")]
+        self._to = np.array([self.spec.index(name) for name in arms])
+        self._from = np.array([commanded.index(name) for name in arms])
+        same = [name for name in self.spec.names if name not in arms]  # grasps and base
+        self._same = np.array([self.spec.index(name) for name in same])
+        self._same_ee = np.array([self._ee.index(name) for name in same])
+
+    def label(self, state: RobotState, action: np.ndarray) -> np.ndarray:
+        """(17,) in `ee` to (19,) in `joint`: the solution after the control ticks of one policy period."""
+        point = ActionPoint(stamp=state.stamp, values=action, spec=self._ee.name, chunk_stamp=state.stamp)
+        self._body.reset(state)
+        command = self._body.resolve(point, state)
+        for _ in range(self._ticks - 1):
+            command = self._body.resolve(point, state)
+        values = np.empty(len(self.spec.dimensions))
+        values[self._to] = command.position[self._from]
+        values[self._same] = action[self._same_ee]
+        return np.clip(values, self.spec.low, self.spec.high)

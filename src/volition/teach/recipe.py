@@ -1,0 +1,93 @@
+"""Everything that decides what a data set of demonstrations holds, save how many: which scene each episode is of.
+
+    Recipe + episode number -> Job(skill, index) -> scene seed of each attempt
+
+Episode n is the same whoever makes it and whenever: workers, kills and later additions leave it untouched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from dataclasses import dataclass, fields
+from typing import Any
+
+from volition.errors import ContractError
+from volition.sim.randomise import Axes
+from volition.sim.skills import SKILLS
+from volition.teach.errors import TeachError
+
+EPISODES, ATTEMPTS = 1_000_000, 50  # the most episodes of a skill, and scenes tried for one of them
+SLOWEST = 2.0  # strength of the latency axis at which an expert's answer is still in time for the next frame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One episode: its number in the data set, its skill, and which of this skill's episodes it is."""
+
+    number: int
+    skill: str
+    index: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    skills: tuple[str, ...]
+    seed: int = 0
+    axes: Axes = dataclasses.field(default_factory=Axes)
+    noise: float = 0.0
+    recoveries: float = 0.0
+    pixels: int = 128
+    split: str = "train"  # of the words
+
+    def __post_init__(self) -> None:
+        for name in self.skills:
+            if name not in SKILLS:
+                raise TeachError(f"There is no skill {name!r}; there are all, {', '.join(SKILLS)}.")
+        if not self.skills or len(set(self.skills)) != len(self.skills):
+            raise TeachError(f"The skills are {', '.join(self.skills) or 'none'}; name one or more, each once.")
+        if self.axes.latency > SLOWEST:
+            raise TeachError(
+                f"The axis latency is {self.axes.latency:g}; demonstrations take at most {SLOWEST:g}, so that the "
+                "expert answers before the next frame."
+            )
+
+    def job(self, number: int) -> Job:
+        """Skills take turns, so that any first part of the data set has equal shares too."""
+        return Job(number=number, skill=self.skills[number % len(self.skills)], index=number // len(self.skills))
+
+    def scene_seed(self, job: Job, attempt: int) -> int:
+        """No two episodes of a skill share a scene, nor do two seeds."""
+        return (self.seed * EPISODES + job.index) * ATTEMPTS + attempt
+
+    def stream(self, job: Job, attempt: int, use: str) -> tuple[int, ...]:
+        """The seed of an episode's random numbers for one use: words, noise ..."""
+        return self.scene_seed(job, attempt), zlib.crc32(job.skill.encode()), zlib.crc32(use.encode())
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self) | {"skills": list(self.skills)}
+
+
+def skills_of(text: str) -> tuple[str, ...]:
+    """`all` or names with commas between."""
+    return tuple(SKILLS) if text.strip() == "all" else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def axes_of(text: str) -> Axes:
+    """`light=0,camera=2` -> Axes(light=0, camera=2); the others stay at 1."""
+    known = [axis.name for axis in fields(Axes)]
+    strengths: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, value = (word.strip() for word in part.partition("="))
+        if name not in known:
+            raise TeachError(f"There is no axis {name!r}; there are {', '.join(known)}.")
+        if name in strengths:
+            raise TeachError(f"The axis {name} is given twice; once is enough.")
+        try:
+            strengths[name] = float(value)
+        except ValueError:
+            raise TeachError(f"The strength of the axis {name} is {value!r}; it must be a number, 0 to 10.") from None
+    try:
+        return Axes(**strengths)
+    except ContractError as error:
+        raise TeachError(str(error)) from error
