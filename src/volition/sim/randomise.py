@@ -65,9 +65,9 @@ class Draw:
             self._streams[axis] = np.random.default_rng([self.seed, zlib.crc32(axis.encode())])
         return self._streams[axis]
 
-    def spread(self, axis: str, most: float, size: int | None = None) -> np.ndarray:
-        """Uniform within `most` times the axis's strength of zero."""
-        return self.on(axis).uniform(-1.0, 1.0, size) * most * getattr(self.axes, axis)
+    def spread(self, axis: str, most: float, size: int | None = None, *, of: str = "") -> np.ndarray:
+        """Uniform within `most` times the axis's strength of zero. `of` has a stream of its own, whatever else is drawn."""
+        return self.on(axis + of).uniform(-1.0, 1.0, size) * most * getattr(self.axes, axis)
 
     def pick(self, items: Sequence[Item], axis: str = "layout") -> Item:
         return items[int(self.on(axis).integers(len(items)))]
@@ -75,9 +75,9 @@ class Draw:
     def shuffle(self, items: Sequence[Item], axis: str = "layout") -> list[Item]:
         return [items[index] for index in self.on(axis).permutation(len(items))]
 
-    def place(self, low: float, high: float) -> float:
+    def place(self, low: float, high: float, *, of: str = "") -> float:
         """Anywhere between, as strongly as the layout varies."""
-        return (low + high) / 2 + float(self.spread("layout", (high - low) / 2))
+        return (low + high) / 2 + float(self.spread("layout", (high - low) / 2, of=of))
 
     def size(self, value: float) -> float:
         return value * (1.0 + float(self.spread("shapes", 0.08)))
@@ -130,8 +130,10 @@ class Draw:
 
     def physics(self) -> Physics:
         return Physics(
-            floor_friction=float(np.clip(0.9 + self.spread("friction", 0.2), 0.3, 2.0)) if self.axes.friction else 1.0,
-            link_masses=int(self.on("mass").integers(1, 2**31)) if self.axes.mass else 0,
+            floor_friction=float(np.clip(0.9 + self.spread("friction", 0.2, of=".floor"), 0.3, 2.0))
+            if self.axes.friction
+            else 1.0,
+            link_masses=int(self.on("mass.links").integers(1, 2**31)) if self.axes.mass else 0,
             link_noise=min(0.02 * self.axes.mass, 0.5),
             latency_s=0.02 + float(self.on("latency").uniform(0.0, 0.04)) * self.axes.latency,
             joint_noise=0.002 * self.axes.sensors,

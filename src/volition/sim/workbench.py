@@ -107,5 +107,5 @@ def prepare(world: World, scene: Scene, ready: np.ndarray) -> None:
         inverse = np.array([1, -1, -1, -1]) * pelvis.xquat
         rotation = np.empty(9)
         mujoco.mju_quat2Mat(rotation, inverse)
-        weld.data[:] = [0, 0, 0, *(-rotation.reshape(3, 3) @ pelvis.xpos), *inverse, 1]
+        weld.data[:11] = [0, 0, 0, *(-rotation.reshape(3, 3) @ pelvis.xpos), *inverse, 1]
         world.data.eq_active[weld.id] = 1

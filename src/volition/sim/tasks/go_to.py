@@ -45,7 +45,7 @@ class GoTo:
             things=things,
             goals=(Goal(skill=self.name, thing=things[0].name),),
             table=None,
-            start=draw.start(heading=draw.place(-math.pi, math.pi)),
+            start=draw.start(heading=draw.place(-math.pi, math.pi, of=".start")),
             looks=draw.looks(),
             physics=draw.physics(),
         )

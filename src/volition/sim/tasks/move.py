@@ -55,7 +55,7 @@ class Move:
             things=furnish_floor(draw, max(draw.extra(), 1), RING),
             goals=(Goal(skill=self.name, what=draw.pick(NAMES)),),
             table=None,
-            start=draw.start(heading=draw.place(-math.pi, math.pi)),
+            start=draw.start(heading=draw.place(-math.pi, math.pi, of=".start")),
             looks=draw.looks(),
             physics=draw.physics(),
         )
