@@ -57,8 +57,8 @@ def test_layouts_have_two_of_each_and_room_between_them():
         row = sorted(scene.things, key=lambda thing: thing.position[1])
         for one, other in pairwise(row):
             room = (ROOM[one.kind] + ROOM[other.kind]) / 2
-            assert other.position[1] - one.position[1] > room - 0.021
-        assert all(0.28 <= thing.position[0] <= 0.36 and abs(thing.position[1]) < 0.29 for thing in scene.things)
+            assert other.position[1] - one.position[1] > room - 0.011
+        assert all(0.28 <= thing.position[0] <= 0.36 and abs(thing.position[1]) < 0.24 for thing in scene.things)
         hands.add(cup.position[1] > 0)
         sides.add(bowl.position[1] > cup.position[1])
     assert sides == hands == {True, False}
@@ -79,7 +79,7 @@ def test_without_distractors_there_is_one_cup_and_one_bowl():
 def test_a_small_set_fits_around_any_middle():
     for seed in SEEDS:
         places = [thing.position[1] for thing in SKILL.furnish(Draw(seed), -0.5, 2)]
-        assert all(abs(y + 0.5) < 0.13 for y in places)
+        assert all(abs(y + 0.5) < 0.10 for y in places)
 
 
 def test_nothing_has_happened_at_first(poured):

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from volition import cli
+from volition.sim.choices import CHAIN, axes_of, skills_of
 from volition.sim.randomise import Axes
 from volition.sim.skills import SKILLS
 from volition.teach.errors import TeachError
-from volition.teach.recipe import ATTEMPTS, Recipe, axes_of, skills_of
+from volition.teach.recipe import ATTEMPTS, Recipe
 
 SKILL = "press_button"
 
@@ -51,16 +52,16 @@ def test_the_recipe_survives_a_file() -> None:
 def test_axes_and_skills_are_read() -> None:
     assert axes_of(" light=0, camera = 2 ") == Axes(light=0.0, camera=2.0)
     assert axes_of("") == Axes()
-    assert skills_of("all") == tuple(SKILLS)
-    assert skills_of("a, b") == ("a", "b")
+    assert skills_of("all", chains=True) == (*SKILLS, CHAIN)
+    assert skills_of("pour, chain", chains=True) == ("pour", CHAIN)
 
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--skill", "juggle"], "no skill 'juggle'; there are all, press_button"),
-        (["--skill", f"{SKILL},{SKILL}"], "each once"),
-        (["--skill", ","], "name one or more"),
+        (["--skill", "juggle"], "no skill 'juggle'; there are press_button"),
+        (["--skill", f"{SKILL},{SKILL}"], "is given twice; once is enough"),
+        (["--skill", ","], "No skill is given"),
         (["--axes", "lihgt=2"], "no axis 'lihgt'; there are layout, colours"),
         (["--axes", "light"], "strength of the axis light is ''"),
         (["--axes", "light=bright"], "is 'bright'; it must be a number"),

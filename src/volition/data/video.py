@@ -17,7 +17,6 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.video.reformatter import VideoReformatter
 
 from volition.data.errors import DataError
 
@@ -48,14 +47,14 @@ class VideoEncoder:
         stream.time_base = self._tick
         stream.codec_context.time_base = self._tick
         self._stream = stream
-        # Converted here and not inside `encode`, where the same pictures gave one of two files by chance (PyAV 18.1).
-        self._convert = VideoReformatter()
 
     def add(self, image: np.ndarray) -> None:
         if image.shape != self._shape or image.dtype != np.uint8:
             raise DataError(f"{self._path}: frame {self._count} is {image.dtype} {image.shape}; want {self._shape}.")
         given = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        frame = self._convert.reformat(given, format="yuv420p", threads=1)
+        # A fresh converter each time: one that is kept from frame to frame, as `encode` would keep its own, now and
+        # then lets the same pictures become another file (PyAV 18.1, FFmpeg 8.1).
+        frame = given.reformat(format="yuv420p", threads=1)
         frame.pts, frame.time_base = self._count, self._tick
         self._mux(frame)
         self._count += 1

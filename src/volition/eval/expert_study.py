@@ -15,11 +15,10 @@ from volition.eval.episode import Outcome, run_episode
 from volition.eval.rollout import Rig
 from volition.eval.study import Column, Row, Study, run_trials
 from volition.robots.g1 import g1
-from volition.sim.chain import MOST, chain
-from volition.sim.choices import CHAIN
+from volition.sim.chain import MOST
+from volition.sim.choices import CHAIN, layout
 from volition.sim.errand import Errand, expert_for
 from volition.sim.randomise import Draw
-from volition.sim.scene import Scene
 from volition.sim.skills import SKILLS
 from volition.sim.stage import Stage
 
@@ -31,14 +30,10 @@ def _rig() -> Rig:
     return Rig(SPEC)
 
 
-def scene_of(condition: str, seed: int) -> Scene:
-    return chain(Draw(seed), MOST) if condition == CHAIN else SKILLS[condition].layout(Draw(seed))
-
-
 def trial(job: tuple[str, int, bool]) -> Row:
     """One expert in one scene."""
     condition, seed, fixed = job
-    scene = scene_of(condition, seed)
+    scene = layout(condition, Draw(seed), steps=MOST)
     if fixed:
         scene = replace(scene, physics=replace(scene.physics, fixed_pelvis=True))
     errand = Errand(Stage(scene, SPEC))

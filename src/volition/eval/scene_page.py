@@ -19,14 +19,12 @@ from rich.progress import track
 from volition.eval.configs import SimConfig
 from volition.eval.skill_film import VIEW_SIZE, look, write_film
 from volition.robots.g1 import g1
-from volition.sim.chain import MOST, chain
-from volition.sim.choices import CHAIN, axes_of, skills_of
+from volition.sim.choices import axes_of, layout, skills_of
 from volition.sim.language.held_out import split_of
 from volition.sim.language.say import say, variants
 from volition.sim.language.understand import understand
 from volition.sim.randomise import Axes, Draw
 from volition.sim.scene import Goal, Scene
-from volition.sim.skills import SKILLS
 from volition.sim.stage import Stage
 
 HEAD = 256  # pixels, side of the head camera's picture on the page
@@ -66,8 +64,7 @@ def sim(config: SimConfig) -> int:
 
 
 def _show(skill: str, seed: int, axes: Axes, config: SimConfig) -> Shown:
-    draw = Draw(seed, axes)
-    scene = chain(draw, MOST) if skill == CHAIN else SKILLS[skill].layout(draw)
+    scene = layout(skill, Draw(seed, axes))
     stage = Stage(scene, g1(HEAD), cameras=True, view=VIEW_SIZE)
     view, head = look(stage), stage.session.robot.look()["head"]
     stage.close()

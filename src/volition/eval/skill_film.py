@@ -18,8 +18,8 @@ from volition.eval.film import Mp4, Poster, animate
 from volition.eval.rollout import Rig
 from volition.robots.g1 import g1
 from volition.runtime.report import Tick
-from volition.sim.chain import MOST, chain
-from volition.sim.choices import CHAIN
+from volition.sim.chain import MOST
+from volition.sim.choices import CHAIN, layout
 from volition.sim.errand import Errand, expert_for
 from volition.sim.language.say import say
 from volition.sim.randomise import Draw
@@ -95,7 +95,7 @@ def main() -> None:
     for skill in arguments.skills:
         rows = []
         for seed in range(arguments.seed, arguments.seed + arguments.rows):
-            scene = chain(Draw(seed), MOST) if skill == CHAIN else SKILLS[skill].layout(Draw(seed))
+            scene = layout(skill, Draw(seed), steps=MOST)
             text = say(scene, scene.goals, np.random.default_rng(seed)).text
             if seed == arguments.seed:
                 with tempfile.TemporaryDirectory() as scratch:

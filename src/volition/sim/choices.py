@@ -1,11 +1,13 @@
-"""What a person chooses on a command line, as text: which skills, and how strongly each axis varies."""
+"""What a person chooses by name, on a command line: which skills, chains among them, and how strongly each axis varies."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 
 from volition.errors import ContractError
-from volition.sim.randomise import Axes
+from volition.sim.chain import MOST, chain
+from volition.sim.randomise import Axes, Draw
+from volition.sim.scene import Scene
 from volition.sim.skills import SKILLS
 
 CHAIN = "chain"  # several goals in one scene: no skill of its own, but chosen like one
@@ -25,6 +27,13 @@ def skills_of(text: str, *, chains: bool = False) -> tuple[str, ...]:
     if not names:
         raise ContractError(f"No skill is given; there are {', '.join(known)}, and `all`.")
     return names
+
+
+def layout(name: str, draw: Draw, *, steps: int | None = None) -> Scene:
+    """A scene of a skill, or of a chain of so many steps (two to five if not said)."""
+    if name != CHAIN:
+        return SKILLS[name].layout(draw)
+    return chain(draw, steps if steps is not None else draw.pick(range(2, MOST + 1), "steps"))
 
 
 def axes_of(text: str) -> Axes:

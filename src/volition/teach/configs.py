@@ -21,7 +21,7 @@ class GenerateConfig:
     """
 
     skill: str = "all"
-    """Skills with commas between, or `all`; each gets an equal share."""
+    """Skills with commas between, `chain` (two to five goals in one scene), or `all`; each gets an equal share."""
     episodes: int = 100
     """How many there are to be in the end, over all skills, 1 to 1000000."""
     workers: int = 2

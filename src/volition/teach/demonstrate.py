@@ -22,12 +22,12 @@ from volition.eval.episode import Outcome, run_episode
 from volition.eval.rollout import Rig
 from volition.robots.g1 import g1
 from volition.runtime.report import Tick
+from volition.sim.choices import layout
 from volition.sim.errand import Errand, expert_for
 from volition.sim.expert import Expert
 from volition.sim.randomise import Draw
 from volition.sim.scene import Scene
 from volition.sim.senses import Senses
-from volition.sim.skills import SKILLS
 from volition.sim.stage import Stage
 from volition.teach.errors import TeachError
 from volition.teach.labels import JointLabels
@@ -132,7 +132,7 @@ class Teacher:
         """Stage this episode into `folder`. Scenes of another split are passed over, and those in which the expert fails."""
         failed: list[str] = []
         for attempt in range(ATTEMPTS):
-            scene = SKILLS[job.skill].layout(Draw(self.recipe.scene_seed(job, attempt), self.recipe.axes))
+            scene = layout(job.skill, Draw(self.recipe.scene_seed(job, attempt), self.recipe.axes))
             if not belongs(scene, self.recipe.split):
                 continue
             frames = EpisodeStage(folder, self.features, self.robot.policy_rate_hz)

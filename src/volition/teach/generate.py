@@ -24,11 +24,12 @@ from volition.body.proprioception import Proprioception
 from volition.data.stage import load_staged
 from volition.data.writer import DatasetWriter
 from volition.robots.g1 import g1
+from volition.sim.choices import axes_of, skills_of
 from volition.teach.configs import GenerateConfig
 from volition.teach.demonstrate import features_of
 from volition.teach.ledger import Ledger
 from volition.teach.ray_workers import RayWorkers
-from volition.teach.recipe import Recipe, axes_of, skills_of
+from volition.teach.recipe import Recipe
 from volition.teach.workers import LocalWorkers, Workers, folder_of
 
 STAGED = ".staged"
@@ -41,7 +42,7 @@ Report = Callable[[int, int, int], None]  # episodes done, of this run, failures
 def generate(config: GenerateConfig) -> int:
     """Make what is missing of the data set; returns 0."""
     recipe = Recipe(
-        skills=skills_of(config.skill),
+        skills=skills_of(config.skill, chains=True),
         seed=config.seed,
         axes=axes_of(config.axes),
         noise=config.noise,

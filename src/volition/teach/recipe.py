@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from volition.errors import ContractError
+from volition.sim.choices import CHAIN
 from volition.sim.randomise import Axes
 from volition.sim.skills import SKILLS
 from volition.teach.errors import TeachError
@@ -42,8 +42,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in self.skills:
-            if name not in SKILLS:
-                raise TeachError(f"There is no skill {name!r}; there are all, {', '.join(SKILLS)}.")
+            if name not in (*SKILLS, CHAIN):
+                raise TeachError(f"There is no skill {name!r}; there are all, {', '.join((*SKILLS, CHAIN))}.")
         if not self.skills or len(set(self.skills)) != len(self.skills):
             raise TeachError(f"The skills are {', '.join(self.skills) or 'none'}; name one or more, each once.")
         if self.axes.latency > SLOWEST:
@@ -66,28 +66,3 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"skills": list(self.skills)}
-
-
-def skills_of(text: str) -> tuple[str, ...]:
-    """`all` or names with commas between."""
-    return tuple(SKILLS) if text.strip() == "all" else tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def axes_of(text: str) -> Axes:
-    """`light=0,camera=2` -> Axes(light=0, camera=2); the others stay at 1."""
-    known = [axis.name for axis in fields(Axes)]
-    strengths: dict[str, float] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, _, value = (word.strip() for word in part.partition("="))
-        if name not in known:
-            raise TeachError(f"There is no axis {name!r}; there are {', '.join(known)}.")
-        if name in strengths:
-            raise TeachError(f"The axis {name} is given twice; once is enough.")
-        try:
-            strengths[name] = float(value)
-        except ValueError:
-            raise TeachError(f"The strength of the axis {name} is {value!r}; it must be a number, 0 to 10.") from None
-    try:
-        return Axes(**strengths)
-    except ContractError as error:
-        raise TeachError(str(error)) from error

@@ -11,8 +11,10 @@ from collections.abc import Iterable
 
 from volition.sim.scene import Scene, Thing
 
-# Thirteen of the 88 pairs of these kinds and the colours: each kind once or twice, each colour once or twice.
-PAIRED_KINDS = ("button", "drawer", "can", "box", "cup", "plate", "tray", "bowl", "patch", "pillar", "crate")
+# Fifteen of the 104 pairs of these kinds and the colours: each kind once or twice, each colour once or twice.
+PAIRED_KINDS = (
+    "button", "drawer", "can", "box", "cup", "plate", "tray", "bowl", "patch", "pillar", "crate", "cone", "chair",
+)  # fmt: skip
 HELD_OUT_PAIRS: frozenset[tuple[str, str]] = frozenset(
     {
         ("button", "purple"),
@@ -28,6 +30,8 @@ HELD_OUT_PAIRS: frozenset[tuple[str, str]] = frozenset(
         ("pillar", "yellow"),
         ("pillar", "orange"),
         ("crate", "red"),
+        ("cone", "green"),
+        ("chair", "white"),
     }
 )
 
@@ -53,9 +57,12 @@ def is_held_out_layout(things: Iterable[Thing]) -> bool:
 
 
 def split_of(scene: Scene) -> str:
-    """Where a scene belongs, by its goals: "pairs" for a held-out thing or place, else "layouts", else "train"."""
+    """Where a scene belongs, by its goals: "pairs" for a held-out thing or place, else "layouts", else "train".
+
+    Movements need no thing: they are always "train".
+    """
     names = {name for goal in scene.goals for name in (goal.thing, goal.place) if name}
     if any(is_held_out_pair(thing.kind, thing.colour) for thing in scene.things if thing.name in names):
         return "pairs"
-    things = [scene.thing(goal.thing) for goal in scene.goals]
+    things = [scene.thing(goal.thing) for goal in scene.goals if goal.thing]
     return "layouts" if is_held_out_layout(things) else "train"

@@ -19,11 +19,16 @@ from volition.sim.language.words import COLOUR_WORDS, NOUNS, ONE, PLACES, RELATI
 
 MARK = "#"  # a noun phrase, in a skeleton
 PAUSE = "|"  # any punctuation, in a normalised text
+SET_PHRASES = ("on the spot",)  # whose noun is no thing: "turn left on the spot"
+_SPELLINGS = {"i'd": "i would", "don't": "do not", "meter": "metre", "counterclockwise": "anticlockwise"}
 
 
 def normalise(text: str) -> str:
     """Lower case, one blank between words, and every comma, period or the like as a PAUSE of its own."""
-    text = re.sub(r"[-–—_]", " ", text.lower().replace("i'd", "i would").replace("don't", "do not"))
+    text = text.lower()
+    for other, ours in _SPELLINGS.items():
+        text = text.replace(other, ours)
+    text = re.sub(r"[-–—_]", " ", text)
     text = re.sub(rf"[^a-z0-9{MARK}.,;:!?\s]", "", text)
     text = re.sub(r"[.,;:!?]+", f" {PAUSE} ", text)
     text = re.sub(rf"(?:{re.escape(PAUSE)}\s*)+", f"{PAUSE} ", re.sub(r"\s+", " ", text))
@@ -57,7 +62,10 @@ _HEAD = (
 )
 # In "the can on the left plate" the place belongs to the plate: no adjective or noun may follow it.
 _TAIL = rf"(?: (?:{any_of(_AFTER)})(?! (?:{_ADJECTIVE}|{_NOUN}|side|hand|corner|of)\b))"
-_PHRASE = re.compile(rf"\b{_HEAD}(?: (?:{any_of(_RELATIONS)}) {_HEAD}{_TAIL}?|{_TAIL})?(?![a-z])")
+_PHRASE = re.compile(
+    rf"\b(?:{any_of(SET_PHRASES)})\b"
+    rf"|(?P<phrase>\b{_HEAD}(?: (?:{any_of(_RELATIONS)}) {_HEAD}{_TAIL}?|{_TAIL})?(?![a-z]))"
+)
 _PARTS = re.compile(
     rf"(?:(?:the|a|an|that|this|your) )?(?P<adjectives>(?:{_ADJECTIVE} )*)(?P<noun>{_NOUN})"
     rf"(?: (?P<after>{any_of(_AFTER)})| (?P<relation>{any_of(_RELATIONS)}) (?P<landmark>.+))?"
@@ -67,7 +75,15 @@ _ONE_ADJECTIVE = re.compile(rf"{_ADJECTIVE}(?= )")
 
 def lift(text: str) -> tuple[str, list[str]]:
     """A normalised text with a # for each noun phrase, and the phrases in their order."""
-    return _PHRASE.sub(MARK, text), _PHRASE.findall(text)
+    phrases: list[str] = []
+
+    def mark(match: re.Match[str]) -> str:
+        if match["phrase"] is None:
+            return match[0]
+        phrases.append(match["phrase"])
+        return MARK
+
+    return _PHRASE.sub(mark, text), phrases
 
 
 def parse(words: str, kinds: Sequence[str]) -> Reference | None:

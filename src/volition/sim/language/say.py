@@ -1,38 +1,25 @@
 """Puts the goals of a scene into words: `say(scene, goals, random)` -> Instruction.
 
-    goals --template each--> steps --Join--> one text --Manner--> politeness --> Instruction
+    goals --template each, mentions--> steps --Join--> one text --Manner--> politeness --> Instruction
 
-Each thing is called by one of `references`, first by what kind of reference it is, so that places and neighbours are
-as frequent as colours where they apply. The text depends on the generator alone.
+The text depends on the generator alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from volition.errors import ContractError
-from volition.sim.language.held_out import is_held_out_pair
 from volition.sim.language.manners import joins, manners
+from volition.sim.language.mention import Mention, mention, pick
 from volition.sim.language.reference import Reference
-from volition.sim.language.referring import phrase, references
-from volition.sim.language.templates import SLOTS, Template, preposition, templates
+from volition.sim.language.templates import MOVEMENTS, SLOTS, Template, preposition, templates
 from volition.sim.language.words import MOST_STEPS, check_split
 from volition.sim.scene import Goal, Scene, Thing
-
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mention:
-    """One noun phrase of an instruction: what it says and which thing it means."""
-
-    thing: str
-    words: str
-    reference: Reference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,15 +51,15 @@ def say(scene: Scene, goals: Sequence[Goal], random: np.random.Generator, split:
     mentions: list[Mention] = []
     for goal in goals:
         known = _slots(scene, goal)
-        template = _pick(templates(goal.skill, split, commands=len(goals) > 1), random)
-        said = [_mention(scene, thing, SLOTS[goal.skill][slot], random, split) for slot, thing in known.items()]
+        template = pick(templates(goal.skill, split, what=goal.what, commands=len(goals) > 1), random)
+        said = [mention(scene, thing, SLOTS[goal.skill][slot], random, split) for slot, thing in known.items()]
         text = preposition(template.text, known["place"].kind if "place" in known else "")
-        steps.append(text.format(**{slot: mention.words for slot, mention in zip(known, said, strict=True)}))
+        steps.append(text.format(**{slot: one.words for slot, one in zip(known, said, strict=True)}))
         chosen.append(template)
         mentions += said
-    join = _pick(joins(split, len(goals)), random) if len(goals) > 1 else None
+    join = pick(joins(split, len(goals)), random) if len(goals) > 1 else None
     text = join.put(steps) if join else steps[0]
-    manner = _pick(manners(split, join, command=chosen[0].command), random)
+    manner = pick(manners(split, join, command=chosen[0].command), random)
     text = manner.text.format(text)
     if random.random() < 0.3:  # as people write, or as they type
         text = text[0].upper() + text[1:] + ("" if manner.question else ".")
@@ -104,9 +91,13 @@ def _slots(scene: Scene, goal: Goal) -> dict[str, Thing]:
     if goal.skill not in SLOTS:
         raise ContractError(f"There are no words for the skill {goal.skill!r}; there are some for {', '.join(SLOTS)}.")
     filled = {slot: name for slot, name in (("thing", goal.thing), ("place", goal.place)) if name}
-    needs = SLOTS[goal.skill]
+    needs, movements = SLOTS[goal.skill], MOVEMENTS.get(goal.skill, ("",))
     if set(filled) != set(needs):
-        raise ContractError(f"{goal.skill} needs {' and '.join(needs)}; the goal has {' and '.join(filled)}.")
+        wants, has = (" and ".join(slots) or "no thing" for slots in (needs, filled))
+        raise ContractError(f"{goal.skill} needs {wants}; the goal has {has}.")
+    if goal.what not in movements:
+        known = ", ".join(movements) or "none"
+        raise ContractError(f"{goal.skill} has no words for the movement {goal.what!r}; it has some for {known}.")
     things = {slot: scene.thing(name) for slot, name in filled.items()}
     for slot, thing in things.items():
         if thing.kind not in needs[slot]:
@@ -114,22 +105,3 @@ def _slots(scene: Scene, goal: Goal) -> dict[str, Thing]:
                 f"{goal.skill} takes as {slot} {' or '.join(needs[slot])}, not the {thing.kind} {thing.name!r}."
             )
     return things
-
-
-def _mention(scene: Scene, thing: Thing, kinds: tuple[str, ...], random: np.random.Generator, split: str) -> Mention:
-    found = [r for r in references(scene, thing, kinds) if split != "train" or not _held_out_landmark(r)]
-    if not found:
-        raise ContractError(f"No words tell {thing.name!r} of scene {scene.seed} from the other things clearly.")
-    tag = _pick(sorted({reference.tag for reference in found}), random)
-    reference = _pick([reference for reference in found if reference.tag == tag], random)
-    return Mention(thing=thing.name, words=phrase(reference, random, split), reference=reference)
-
-
-def _held_out_landmark(reference: Reference) -> bool:
-    """Training does not even mention a colour-object pair that is held out."""
-    landmark = reference.landmark
-    return landmark is not None and is_held_out_pair(landmark.kinds[0], landmark.colour)
-
-
-def _pick(items: Sequence[Item], random: np.random.Generator) -> Item:
-    return items[int(random.integers(len(items)))]

@@ -11,24 +11,25 @@ from dataclasses import dataclass
 
 from volition.sim.language.manners import JOINS, MANNERS
 from volition.sim.language.noun_phrase import MARK, PAUSE, any_of, normalise
-from volition.sim.language.templates import TEMPLATES
+from volition.sim.language.templates import TEMPLATES, Template
 from volition.sim.language.words import COUNTS, MOST_STEPS, ORDINALS
 
 
 @dataclass(frozen=True)
 class Step:
     skill: str
+    what: str  # a primitive, for "move"
     phrases: dict[str, int]  # slot -> which of the text's noun phrases
 
 
-def _entries() -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Skeleton -> skill and its slots in the order they are said. Both "on" and "in" are read with any place."""
-    found: dict[str, tuple[str, tuple[str, ...]]] = {}
+def _entries() -> dict[str, tuple[Template, tuple[str, ...]]]:
+    """Skeleton -> template and its slots in the order they are said. Both "on" and "in" are read with any place."""
+    found: dict[str, tuple[Template, tuple[str, ...]]] = {}
     for template in TEMPLATES:
         order = tuple(re.findall(r"\{(thing|place)\}", template.text))
         for on, onto in (("on", "onto"), ("in", "into")):
             bare = template.text.format(thing=MARK, place=MARK, on=on, onto=onto)
-            found[normalise(bare)] = (template.skill, order)
+            found[normalise(bare)] = (template, order)
     return found
 
 
@@ -111,5 +112,5 @@ def _step(text: str, before: int) -> Step | None:
     entry = ENTRIES.get(text) or ENTRIES.get(_strip(text))
     if entry is None:
         return None
-    skill, order = entry
-    return Step(skill, {slot: before + number for number, slot in enumerate(order)})
+    template, order = entry
+    return Step(template.skill, template.what, {slot: before + number for number, slot in enumerate(order)})

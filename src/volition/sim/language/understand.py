@@ -74,7 +74,9 @@ def _meaning(scene: Scene, steps: tuple[Step, ...], phrases: list[str]) -> Meani
                 missing.append(absent(scene, words, reference))
             elif len(meant) > 1:
                 doubts.append(doubt(scene, words, meant, step=number, slot=slot))
-        goals.append(Goal(skill=step.skill, thing=filled.get("thing", ""), place=filled.get("place", "")))
+        goals.append(
+            Goal(skill=step.skill, thing=filled.get("thing", ""), place=filled.get("place", ""), what=step.what)
+        )
     if missing:
         return Meaning(status="absent", references=tuple(references), message=" ".join(dict.fromkeys(missing)))
     if doubts:

@@ -50,6 +50,8 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "patch": ("patch", "spot", "stain"),
     "pillar": ("pillar", "column"),
     "crate": ("crate", "chest"),
+    "cone": ("cone", "traffic cone"),
+    "chair": ("chair", "seat"),
     ONE: ("one", "thing", "object"),
 }
 SHAPES = {"cube": "box", "carton": "box"}

@@ -16,9 +16,9 @@ from volition.sim.things import BEADS, COLOURS, beads_of
 from volition.transforms.rotation import from_rotvec, multiply, rotate, rotate_inverse
 from volition.types import RobotState
 
-ROOM = {"cup": 0.17, "bowl": 0.18}  # m of the table's width that each kind takes, with room for a hand
+ROOM = {"cup": 0.14, "bowl": 0.165}  # m of the table's width that each kind takes, with room for a hand
 CUP = (0.030, 0.110)  # m: radius, height
-BOWL = (0.075, 0.032)
+BOWL = (0.072, 0.032)
 ROW = (0.30, 0.34)  # m, in front of the robot
 GRIP = 0.080  # m over its foot: where a hand takes hold of a cup, clear of the bowls beside it
 POINTING = 0.15  # rad, how far a hand points inwards when it takes hold
@@ -61,7 +61,7 @@ class Pour:
         things: dict[int, Thing] = {}
         for number in draw.shuffle(range(count)):
             kind, colour = kinds[number], colours[number % len(colours)]
-            x, y = draw.place(*ROW), middle_y + free + ROOM[kind] / 2 + draw.place(-0.01, 0.01)
+            x, y = draw.place(*ROW), middle_y + free + ROOM[kind] / 2 + draw.place(-0.005, 0.005)
             free += ROOM[kind]
             radius, height = CUP if kind == "cup" else BOWL
             things[number] = Thing(
