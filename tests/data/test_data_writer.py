@@ -78,17 +78,13 @@ def test_recording_goes_on_where_it_ended(tmp_path: Path) -> None:
 
 
 def test_the_content_decides_the_fingerprint_and_not_the_files(tmp_path: Path) -> None:
-    """The encoder makes about 1 file in 1000 a little different from the same pictures, so two of three tries will do."""
-    equal = 0
-    for number in range(3):
-        make(tmp_path / f"one{number}", (4, 6))
-        with open_writer(tmp_path / f"two{number}") as writer:
-            record(writer, 0, 4)
-            writer.flush()
-            record(writer, 1, 6)
-        with Dataset(tmp_path / f"one{number}") as one, Dataset(tmp_path / f"two{number}") as two:
-            equal += one.fingerprint() == two.fingerprint()
-    assert equal >= 2
+    make(tmp_path / "one", (4, 6))
+    with open_writer(tmp_path / "two") as writer:
+        record(writer, 0, 4)
+        writer.flush()
+        record(writer, 1, 6)
+    with Dataset(tmp_path / "one") as one, Dataset(tmp_path / "two") as two:
+        assert one.fingerprint() == two.fingerprint()
 
 
 def test_instructions_may_change_within_an_episode(tmp_path: Path) -> None:

@@ -20,11 +20,12 @@ from volition.sim.scene import Scene, Thing
 
 Item = TypeVar("Item")
 
-# How often each is said, to each other, of what tells the thing apart in its scene. First whether it has no noun of its
-# own ("the red one" to "the red button"), then by what it goes. People go by colours; a puzzle such as "the one nearest
-# to the can" shall not be what most of the training consists of.
-NOUN_WEIGHTS = {False: 4, True: 1}
+# How often a thing is called by each, to each other, of what tells it apart in its scene. People go by colours; a puzzle
+# such as "the one nearest to the can" shall not be what most of the training consists of.
 WEIGHTS = {"colour": 6, "shape": 3, "size": 2, "place": 2, "bare": 2, "neighbour": 1}
+NOUN = 4  # times as often with its noun, "the red button", as without, "the red one"
+
+_CHANCES = [((one, tag), weight if one else NOUN * weight) for one in (False, True) for tag, weight in WEIGHTS.items()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +42,10 @@ def mention(scene: Scene, thing: Thing, kinds: tuple[str, ...], random: np.rando
     found = [r for r in references(scene, thing, kinds) if split != "train" or not _held_out_landmark(r)]
     if not found:
         raise ContractError(f"No words tell {thing.name!r} of scene {scene.seed} from the other things clearly.")
-    ones = {reference.noun == ONE for reference in found}
-    one = _weighted({one: weight for one, weight in NOUN_WEIGHTS.items() if one in ones}, random)
-    found = [reference for reference in found if (reference.noun == ONE) == one]
-    tags = {reference.tag for reference in found}
-    tag = _weighted({tag: weight for tag, weight in WEIGHTS.items() if tag in tags}, random)
-    reference = pick([reference for reference in found if reference.tag == tag], random)
+    sorts = {(reference.noun == ONE, reference.tag) for reference in found}
+    chances = [(sort, weight) for sort, weight in _CHANCES if sort in sorts]
+    sort = pick([sort for sort, weight in chances for _ in range(weight)], random)
+    reference = pick([r for r in found if (r.noun == ONE, r.tag) == sort], random)
     return Mention(thing=thing.name, words=phrase(reference, random, split), reference=reference)
 
 
@@ -58,7 +57,3 @@ def _held_out_landmark(reference: Reference) -> bool:
 
 def pick(items: Sequence[Item], random: np.random.Generator) -> Item:
     return items[int(random.integers(len(items)))]
-
-
-def _weighted(weights: dict[Item, int], random: np.random.Generator) -> Item:
-    return pick([item for item, weight in weights.items() for _ in range(weight)], random)

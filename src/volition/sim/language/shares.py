@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import tyro
+from rich.console import Console
 from rich.progress import track
 
 from volition.errors import VolitionError
@@ -79,7 +80,7 @@ def main(scenes: int = 200, split: str = "train") -> None:
     print("| scenes | mentions |", " | ".join((*WEIGHTS, "“one”", *(f"in {name}" for name in SPLITS))), "|")
     print(f"|---|{'---|' * (len(WEIGHTS) + len(SPLITS) + 2)}")
     everything = Shares()
-    for name in track((*SKILLS, "chain"), description="Saying", transient=True):
+    for name in track((*SKILLS, "chain"), description="Saying", console=Console(stderr=True), transient=True):
         shares = measure(scenes_of(name, scenes), split)
         everything += shares
         print(f"| {name} |", " | ".join(shares.row()), "|")

@@ -17,7 +17,7 @@ PRESSED, OUT = 0.8, 0.4  # of its travel
 FRONT = 0.032  # m, how far a cap stands out of the wall
 FIST = 0.038  # m, from the grasp centre to the front of the closed fingers
 BEFORE = 0.07  # m, where a hand lines up in front of a cap
-ALIGNED = 0.012  # m, sideways
+ALIGNED = 0.016  # m, sideways
 SPOTS = ((0.10, 0.95), (0.22, 0.95), (0.10, 1.07), (0.22, 1.07))  # on one side: outwards from the middle, height
 
 
@@ -104,7 +104,7 @@ class PressPlan:
         hand, _ = stage.hand(side)
         off = hand - (cap - [FRONT + FIST, 0, 0])
         lined = np.hypot(off[1], off[2])
-        self._pushing = lined < (2 * ALIGNED if self._pushing else ALIGNED)
+        self._pushing = lined < (2.2 * ALIGNED if self._pushing else ALIGNED)
         if self._pushing:
             target = cap - [FIST - 0.02, 0, 0]
             return Intent(hands={side: frame.reach(target, 0.0, grasp=1.0, speed=0.12)}, note="pushing")
