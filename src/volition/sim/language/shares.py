@@ -14,7 +14,7 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from volition.errors import VolitionError
+from volition.errors import ContractError, VolitionError
 from volition.sim.chain import chain
 from volition.sim.language.held_out import split_of
 from volition.sim.language.mention import WEIGHTS
@@ -76,6 +76,8 @@ def main(scenes: int = 200, split: str = "train") -> None:
         split: the phrasings, "train" or "phrasings".
     """
     check_split(split)
+    if scenes < 1:
+        raise ContractError(f"--scenes is {scenes}; it must be 1 or more.")
     print(f"{scenes} scenes of each skill, seeds from 0, phrasings {split!r}\n")
     print("| scenes | mentions |", " | ".join((*WEIGHTS, "“one”", *(f"in {name}" for name in SPLITS))), "|")
     print(f"|---|{'---|' * (len(WEIGHTS) + len(SPLITS) + 2)}")

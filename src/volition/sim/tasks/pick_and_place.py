@@ -71,7 +71,7 @@ def thing_at(draw: Draw, kind: str, colour: str, x: float, y: float) -> Thing:
     """One of the kinds above, of a usual size, on the table."""
     top = 0.80
     shapes = {
-        "can": draw.pick(((0.025, 0.130), (0.031, 0.145)), "shapes"),
+        "can": draw.pick(((0.024, 0.122), (0.031, 0.150)), "shapes"),
         "box": draw.pick(((0.048, 0.048, 0.145), (0.058, 0.058, 0.130)), "shapes"),
         "plate": (draw.size(0.065), 0.008),
         "tray": (draw.size(0.13), draw.size(0.13), 0.020),

@@ -17,13 +17,13 @@ from volition.transforms.rotation import from_rotvec, multiply, rotate, rotate_i
 from volition.types import RobotState
 
 ROOM = {"cup": 0.14, "bowl": 0.165}  # m of the table's width that each kind takes, with room for a hand
-CUP = (0.030, 0.110)  # m: radius, height
-BOWL = (0.072, 0.032)
+CUP = (0.030, 0.115)  # m: radius, height
+BOWL = (0.072, 0.028)
 ROW = (0.30, 0.34)  # m, in front of the robot
-GRIP = 0.080  # m over its foot: where a hand takes hold of a cup, clear of the bowls beside it
+GRIP = 0.085  # m over its foot: where a hand takes hold of a cup, clear of the bowls beside it
 POINTING = 0.15  # rad, how far a hand points inwards when it takes hold
 SLACK = (0.06, 0.06)  # m, off the best spot: a hand that leans a cup before the chest has its elbow in the ribs
-LIFT = 0.12  # m, how high a cup is carried over the table
+LIFT = 0.16  # m, how high a cup is carried over the table: a walking robot sways by 3 cm, and cups are 12 cm tall
 OVER = 0.12  # m, the hand over the bowl's rim while it pours: clear of cups that stand beside the bowl
 SHORT = 0.035  # m, how far before the bowl's middle the lip is: beads leave it with some speed
 EMPTYING = 2.05  # rad: leaning so far a cup holds nothing
@@ -187,7 +187,7 @@ class PourPlan:
 
     def decide(self, state: RobotState) -> Intent:
         if self._grasp is None:
-            side = side_of(Frame(state).point(self._stage.position(self._cup.name)))
+            side = self._side(state)
             turned = -mirror(side) * POINTING
             self._grasp = SideGrasp(self._stage, self._cup.name, side, offset=up(GRIP), heading=turned)
         self._emptied |= self._beads.count(self._cup) == 0
@@ -246,7 +246,7 @@ class PourPlan:
         high = self._cup.position[2] + GRIP + LIFT
         if self._leans() > LEANING:
             return self._carry(grasp, state, np.zeros(3), "upright again")
-        spot = self._room(side)
+        spot = self._room()
         base = self._stepper.step(state, spot, side)
         if base is not None:
             return self._carry(grasp, state, base, "carrying")
@@ -267,6 +267,13 @@ class PourPlan:
         held = np.array([SPOT[0] - 0.04, mirror(grasp.side) * SPOT[1], high])
         reach = Reach(position=held, quaternion=about_z(grasp.heading), grasp=1.0, speed=0.2)
         return Intent(hands={grasp.side: reach}, base=base, note=note)
+
+    def _side(self, state: RobotState) -> str:
+        """The hand that has it already, else the nearer one."""
+        for side in SIDES:
+            if self._stage.touches(f"{side}_wrist_yaw_link", self._cup.name) > 0.2:
+                return side
+        return side_of(Frame(state).point(self._stage.position(self._cup.name)))
 
     def _held(self, state: RobotState, grasp: SideGrasp) -> bool:
         """Around it, fingers at rest; off the table it is enough to be at it: a leaning cup's grip is not above its foot."""
@@ -293,16 +300,15 @@ class PourPlan:
         radius, height = self._cup.size
         return stage.position(name) + height * axis + radius * inwards / np.linalg.norm(inwards)
 
-    def _room(self, side: str) -> np.ndarray:
-        """The free place on the table nearest to the bowl; where the cup came from is always free."""
-        stage, cup = self._stage, self._cup
-        others = [thing for thing in stage.scene.things if thing.name != cup.name]
-        best, nearest = np.array(cup.position), abs(cup.position[1] - self._bowl.position[1])
+    def _room(self) -> np.ndarray:
+        """The free place on the table nearest to the bowl that no other cup is before; where the cup came from is free."""
+        cup, bowl = self._cup, self._bowl.position[1]
+        others = [(thing, self._stage.position(thing.name)[1]) for thing in self._stage.scene.things if thing != cup]
+        cups = [y for thing, y in others if thing.kind == "cup"]
+        best, nearest = np.array(cup.position), abs(cup.position[1] - bowl)
         for y in np.arange(-0.7, 0.71, 0.02):
-            away = abs(y - self._bowl.position[1])
-            if away < nearest and all(
-                abs(stage.position(other.name)[1] - y) > (ROOM["cup"] + ROOM.get(other.kind, 0.16)) / 2
-                for other in others
-            ):
-                best, nearest = np.array([cup.position[0], y, cup.position[2]]), away
+            free = all(abs(at - y) > (ROOM["cup"] + ROOM.get(thing.kind, 0.16)) / 2 for thing, at in others)
+            behind = any(min(bowl, y) < at < max(bowl, y) for at in cups)
+            if free and not behind and abs(y - bowl) < nearest:
+                best, nearest = np.array([cup.position[0], y, cup.position[2]]), abs(y - bowl)
         return best

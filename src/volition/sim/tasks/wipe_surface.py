@@ -29,6 +29,7 @@ GRIP = 0.072  # m over the table: where a hand takes the handle
 OVER = 0.006  # m: the foam goes this far over a stain's edge
 PRESS = 4.0  # N: how hard it is pressed on the table
 STROKE = 0.12  # m/s
+BACK = 0.015  # m: as near as this it is back where it stood
 FAR = 0.15  # m: farther than this to go, it is carried ...
 CARRY = 0.06  # m: ... so high over the table
 
@@ -127,7 +128,7 @@ class WipeReferee:
 
 
 class WipePlan:
-    """Take the nearest wiper by its handle, push it to the stain and over all that is left of it, let go, leave."""
+    """Take the nearest wiper by its handle, push it to the stain and over all that is left of it, put it back, let go, leave."""
 
     def __init__(self, stage: Stage, goal: Goal) -> None:
         self._stage, self._goal = stage, goal
@@ -148,25 +149,32 @@ class WipePlan:
             side = side_of(Frame(state).point(here))
             self._grasp = SideGrasp(stage, wiper, side, offset=up(GRIP))
         grasp = self._grasp
-        self._done |= stage.stains.wiped(self._goal.thing) >= CLEAN
+        self._held = grasp.held(state) or (self._held and grasp.touching())
+        clean = stage.stains.wiped(self._goal.thing) >= CLEAN
+        home = np.array(self._wiper.position)  # there a hand has room to let go of it
+        put_back = not BACK < np.linalg.norm((home - here)[:2]) < FAR
+        self._done |= clean and (put_back or not self._held)
         if self._done:
             hold = grasp.leave(state)
             return Intent(hands={grasp.side: hold.reach}, note=hold.phase)
-        self._held = grasp.held(state) or (self._held and grasp.touching())
+        if clean:
+            return self._push(state, grasp, here, home, None, "putting it back")
         base = self._stepper.step(state, np.array(self._patch.position) if self._held else here, grasp.side)
         if self._held:
-            return self._wipe(state, grasp, here, base)
+            return self._push(state, grasp, here, self._next(here[:2]), base, "wiping")
         self._carrying = self._lifted = False
         if base is not None:
             return stepping(base)
         hold = grasp.take(state)
         return Intent(hands={grasp.side: hold.reach}, note=hold.phase)
 
-    def _wipe(self, state: RobotState, grasp: SideGrasp, here: np.ndarray, base: np.ndarray | None) -> Intent:
-        """Push it over what is left; carry it where that is far, so that it wipes nothing else on its way."""
+    def _push(
+        self, state: RobotState, grasp: SideGrasp, here: np.ndarray, to: np.ndarray, base: np.ndarray | None, note: str
+    ) -> Intent:
+        """Push it over the table; carry it where that is far, so that it wipes nothing else on its way."""
         frame, side = Frame(state), grasp.side
         hand, _ = self._stage.hand(side)
-        way = np.append(self._next(here[:2]) - here[:2], 0.0)
+        way = np.append(to[:2] - here[:2], 0.0)
         far, height = float(np.linalg.norm(way)), float(here[2] - self._patch.position[2])
         walking = base is not None and (self._carrying or bool(np.any(base)))
         self._carrying = walking or far > (0.02 if self._carrying else FAR)
@@ -187,7 +195,7 @@ class WipePlan:
             return Intent(hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.1)}, note="setting down")
         force = self._stage.touches(self._wiper.name, "table")
         goal = hand + way + up(float(np.clip(0.001 * (force - PRESS), -0.005, 0.005)))
-        return Intent(hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=STROKE)}, note="wiping")
+        return Intent(hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=STROKE)}, note=note)
 
     def _next(self, here: np.ndarray) -> np.ndarray:
         """Where the wiper goes next: to the nearest of what is left, strokes to and fro before steps to the side."""
