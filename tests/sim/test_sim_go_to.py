@@ -106,6 +106,11 @@ def test_standing_before_another_is_wrong(stage):
     assert watched(SKILL.referee(stage, goal), stage, 3.0) == Verdict(False, "wrong_thing")
 
 
+def test_running_into_something_is_a_failure(stage):
+    stand(stage, stage.scene.things[1].name, 0.05)
+    assert SKILL.referee(stage, stage.scene.goals[0]).watch() == Verdict(False, "bumped")
+
+
 def test_who_moves_does_not_stand():
     standing, where = Standing(), np.zeros(3)
     assert standing.lasted(0.0, where, 0.0, True) == 0.0

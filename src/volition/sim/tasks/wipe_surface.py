@@ -29,6 +29,7 @@ GRIP = 0.072  # m over the table: where a hand takes the handle
 OVER = 0.006  # m: the foam goes this far over a stain's edge
 PRESS = 4.0  # N: how hard it is pressed on the table
 STROKE = 0.12  # m/s
+ROOM = (0.09, 0.28, 0.38)  # m, in the pelvis frame: least and most outwards, most forward, to let go of it
 BACK = 0.015  # m: as near as this it is back where it stood
 FAR = 0.15  # m: farther than this to go, it is carried ...
 CARRY = 0.06  # m: ... so high over the table
@@ -140,6 +141,7 @@ class WipePlan:
         )
         self._stepper = Stepper(stage.spec)
         self._grasp: SideGrasp | None = None
+        self._home: np.ndarray | None = None  # where the wiper is let go
         self._held = self._carrying = self._lifted = self._done = False
 
     def decide(self, state: RobotState) -> Intent:
@@ -151,14 +153,15 @@ class WipePlan:
         grasp = self._grasp
         self._held = grasp.held(state) or (self._held and grasp.touching())
         clean = stage.stains.wiped(self._goal.thing) >= CLEAN
-        home = np.array(self._wiper.position)  # there a hand has room to let go of it
-        put_back = not BACK < np.linalg.norm((home - here)[:2]) < FAR
+        if clean and self._home is None:
+            self._home = self._put_down(Frame(state), here)
+        put_back = self._home is not None and np.linalg.norm((self._home - here)[:2]) < BACK
         self._done |= clean and (put_back or not self._held)
         if self._done:
             hold = grasp.leave(state)
             return Intent(hands={grasp.side: hold.reach}, note=hold.phase)
-        if clean:
-            return self._push(state, grasp, here, home, None, "putting it back")
+        if clean and self._home is not None:
+            return self._push(state, grasp, here, self._home, None, "putting it back")
         base = self._stepper.step(state, np.array(self._patch.position) if self._held else here, grasp.side)
         if self._held:
             return self._push(state, grasp, here, self._next(here[:2]), base, "wiping")
@@ -196,6 +199,14 @@ class WipePlan:
         force = self._stage.touches(self._wiper.name, "table")
         goal = hand + way + up(float(np.clip(0.001 * (force - PRESS), -0.005, 0.005)))
         return Intent(hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=STROKE)}, note=note)
+
+    def _put_down(self, frame: Frame, here: np.ndarray) -> np.ndarray:
+        """Where it stood, else the middle of the stain, if a hand has room there to let go of it; else here."""
+        for spot in (np.array(self._wiper.position), np.array(self._patch.position)):
+            x, y, _ = frame.point(spot)
+            if np.linalg.norm((spot - here)[:2]) < FAR and x < ROOM[2] and ROOM[0] < abs(y) < ROOM[1]:
+                return spot
+        return here
 
     def _next(self, here: np.ndarray) -> np.ndarray:
         """Where the wiper goes next: to the nearest of what is left, strokes to and fro before steps to the side."""
