@@ -16,7 +16,7 @@ from volition.sim.scene import Goal, Scene, Thing
 from volition.sim.skills import SKILLS
 
 AT_TABLE = ("press_button", "pick_and_place", "open_drawer", "pour", "wipe_surface")
-STATIONS = (-0.62, 0.0, 0.62)  # m along the table
+STATIONS = (-0.68, 0.0, 0.68)  # m along the table
 MOST = 5  # steps
 _TRIES = 50
 

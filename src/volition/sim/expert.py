@@ -39,14 +39,12 @@ STRAY = 0.06  # m: a hand this far from where it was sent is met where it is
 STALE = 0.25  # s: after a longer silence the robot may be anywhere
 WALK = (0.35, 0.30, 0.5)  # m/s, m/s, rad/s: the fastest an expert walks
 NEAR = (0.035, 0.035, 0.06)  # m, m, rad: close enough to stop walking
-WALK_GAIN = 1.2  # 1/s
-CALM, RESTLESS = 0.12, 0.55  # rad/s, smoothed rms of the legs' joints: standing 0.05, reaching 0.15, walking 0.4 to 1
+WALK_GAIN = 1.5  # 1/s
+CALM, RESTLESS = 0.10, 0.55  # rad/s, smoothed rms of the legs' joints: standing 0.05, reaching 0.15, walking 0.4 to 1
 SPOT = (0.32, 0.17)  # m: forward and outwards from the robot's middle, where a hand works best ...
 SLACK = (0.085, 0.11)  # m: ... and how far from there it still works well
 ASKEW = 0.2  # rad: turned this far from the table, the robot turns back
 CLOSEST = 0.03  # m: how far towards the table the robot may stand
-WALK_GAIN = 1.5  # 1/s
-RESTLESS, CALM = 0.10, 0.04  # m/s, smoothed: a base faster than this steps; slower than this it stands
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ SIDES = ("left", "right")
 FALLEN = 0.5  # m: the pelvis this low, or ...
 TILTED = 0.8  # rad: ... leaning this far
 # Where the hands wait, in the pelvis frame: above the table, clear of what stands on it.
-READY = {"left": np.array([0.25, 0.20, 0.28]), "right": np.array([0.25, -0.20, 0.28])}
+READY = {"left": np.array([0.20, 0.20, 0.28]), "right": np.array([0.20, -0.20, 0.28])}
 
 
 class Stage:

@@ -12,7 +12,7 @@ from volition.transforms.rotation import from_rotvec, multiply
 
 EDGE = 0.23  # m, the table's near edge from where the robot stands by rights
 WALL = 0.47  # m, the front of the wall behind the table: what buttons sit on
-WIDE = 0.95  # m, half the table's width
+WIDE = 1.1  # m, half the table's width
 _SLAB = 0.02  # m, half the table top's thickness
 HELD = "held_pelvis"  # the weld of a fixed pelvis
 _SOLID = {

@@ -27,7 +27,6 @@ PULLED = 0.118  # m: how far the expert opens it
 PULL = 0.10  # m/s
 FARTHEST = (0.43, 0.34)  # m: forward and outwards, where a hand at work cannot reach a bar any more
 POINTING = 0.15  # rad, how far a hand points inwards when it takes hold
-WAIT = {side: READY[side] - np.array([0.05, 0.0, 0.0]) for side in SIDES}  # straight fingers would catch in the bars
 
 
 class OpenDrawer:
@@ -133,7 +132,7 @@ class DrawerPlan:
                 heading=-mirror(side) * POINTING,
             )
         grasp = self._grasp
-        hands = {side: Reach(position=WAIT[side], grasp=HOOK) for side in SIDES}
+        hands = {side: Reach(position=READY[side], grasp=HOOK) for side in SIDES}
         self._opened |= stage.travel(name) > PULLED - 0.01
         if self._opened:
             hold = grasp.leave(state)

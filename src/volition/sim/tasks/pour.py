@@ -24,7 +24,8 @@ GRIP = 0.085  # m over its foot: where a hand takes hold of a cup, clear of the 
 POINTING = 0.15  # rad, how far a hand points inwards when it takes hold
 SLACK = (0.06, 0.06)  # m, off the best spot: a hand that leans a cup before the chest has its elbow in the ribs
 LIFT = 0.16  # m, how high a cup is carried over the table: a walking robot sways by 3 cm, and cups are 12 cm tall
-OVER = 0.12  # m, the hand over the bowl's rim while it pours: clear of cups that stand beside the bowl
+OVER = 0.12  # m, the hand over the bowl's rim while it pours: the cup's foot clears the rim on its way round
+BESIDE, UNDER = 0.22, 0.056  # m: a cup so near to the bowl is under the hand's back, and the hand needs so much over it
 SHORT = 0.035  # m, how far before the bowl's middle the lip is: beads leave it with some speed
 EMPTYING = 2.05  # rad: leaning so far a cup holds nothing
 STIFF = 1.8  # of a position error: an arm under load stops a little short of where it is sent
@@ -223,9 +224,10 @@ class PourPlan:
         lip, middle = self._lip(grasp), bowl[:2] + np.array([0.0, outward * SHORT])
         error = middle - lip[:2]
         off = float(np.hypot(*error))
-        low = hand[2] < bowl[2] + OVER + 0.015
+        high = self._height(outward)
+        low = hand[2] < high + 0.015
         self._leaning = off < (0.04 if self._leaning else 0.02) and (self._leaning or bool(low))
-        goal = np.array([*(hand[:2] + STIFF * error), bowl[2] + OVER])
+        goal = np.array([*(hand[:2] + STIFF * error), high])
         if not self._leaning:
             if off > 0.03:  # over the bowl first, then down to it
                 goal[2] = self._cup.position[2] + GRIP + LIFT
@@ -239,6 +241,15 @@ class PourPlan:
             turning=TIPPING if self._leans() < STEEP else POURING,
         )
         return Intent(hands={side: reach}, note="pouring")
+
+    def _height(self, outward: float) -> float:
+        """Of the hand over the bowl: OVER its rim, and over a cup that stands where the hand's back is."""
+        stage, height = self._stage, self._bowl.position[2] + self._bowl.size[1] + OVER
+        for other in stage.scene.things:
+            aside = outward * (stage.position(other.name)[1] - self._bowl.position[1])
+            if other.kind == "cup" and other != self._cup and 0.0 < aside < BESIDE:
+                height = max(height, other.position[2] + other.size[1] + UNDER)
+        return height
 
     def _set_down(self, state: RobotState, grasp: SideGrasp, hand: np.ndarray) -> Intent:
         frame, side = Frame(state), grasp.side
