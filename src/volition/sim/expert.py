@@ -9,6 +9,7 @@ any state, and label it, from the first call.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -39,7 +40,8 @@ STRAY = 0.06  # m: a hand this far from where it was sent is met where it is
 STALE = 0.25  # s: after a longer silence the robot may be anywhere
 WALK = (0.35, 0.30, 0.5)  # m/s, m/s, rad/s: the fastest an expert walks
 NEAR = (0.035, 0.035, 0.06)  # m, m, rad: close enough to stop walking
-WALK_GAIN = 1.5  # 1/s
+WALK_GAIN = 2.0  # 1/s
+LAG = 0.4  # s, between an asked velocity and the robot's own
 CALM, RESTLESS = 0.10, 0.55  # rad/s, smoothed rms of the legs' joints: standing 0.05, reaching 0.15, walking 0.4 to 1
 SPOT = (0.32, 0.17)  # m: forward and outwards from the robot's middle, where a hand works best ...
 SLACK = (0.085, 0.11)  # m: ... and how far from there it still works well
@@ -212,23 +214,31 @@ class Stepper:
         self._legs = [index for index, joint in enumerate(robot.joints) if joint.group == "legs"]
         self._walking = self._waiting = False
         self._speed, self._at = 0.0, -math.inf
+        self._sent: deque[tuple[float, np.ndarray]] = deque()
 
     def step(self, state: RobotState, point: np.ndarray, side: str) -> np.ndarray | None:
         """The base velocity to walk with; zeros while it comes to stand; None when it stands where it should."""
         self._feel(state)
-        here = Frame(state).point(np.asarray(point))
-        off = np.array([here[0] - self._spot[0], mirror(side) * here[1] - self._spot[1]])
-        if not self._waiting and (
-            np.any(np.abs(off) > np.array(self._slack)) or abs(yaw(state.base_quaternion)) > ASKEW
-        ):
+        x, y = min(point[0] - self._spot[0], CLOSEST), point[1] - mirror(side) * self._spot[1]
+        error = base_error(state, x, y, 0.0)
+        if not self._waiting and np.any(np.abs(error) > (*self._slack, ASKEW)):
             self._walking = True
         if self._walking:
-            x, y = min(point[0] - self._spot[0], CLOSEST), point[1] - mirror(side) * self._spot[1]
-            error = base_error(state, x, y, 0.0)
+            error = error - self._coming(state.stamp)
             if np.any(np.abs(error) > np.array(NEAR)):
-                return np.clip(WALK_GAIN * error, -np.array(WALK), np.array(WALK))
+                return self._send(np.clip(WALK_GAIN * error, -np.array(WALK), np.array(WALK)), state.stamp)
             self._walking, self._waiting = False, True
         return np.zeros(3) if self._waiting else None
+
+    def _send(self, velocity: np.ndarray, now: float) -> np.ndarray:
+        self._sent.append((now, velocity))
+        return velocity
+
+    def _coming(self, now: float) -> np.ndarray:
+        """How far it will go on by what was asked of it: walking follows a command by LAG."""
+        while self._sent and self._sent[0][0] < now - LAG:
+            self._sent.popleft()
+        return DT * np.sum([velocity for _, velocity in self._sent], axis=0) if self._sent else np.zeros(3)
 
     def _feel(self, state: RobotState) -> None:
         """Smooth how fast the legs move; above RESTLESS the hands wait until it is below CALM."""

@@ -22,6 +22,7 @@ ASIDE = 0.008  # m: outwards, so that the fingers pass clear of the thing; closi
 ABOVE = 0.14  # m: travelling height over the grasp
 AIMING = 0.17  # m: farther than this from the thing, the hand may still choose how it points
 IN_LINE = 0.014  # m: sideways and up and down, while it slides in
+STAY = 2.2  # times the room of a phase: how far off it is still kept up
 REACHED = 0.008  # m: short of the grasp's middle that is close enough
 FAST, SLOW = 0.30, 0.13  # m/s
 SETTLED = 0.4  # rad/s: fingers slower than this have closed
@@ -47,7 +48,7 @@ class SideGrasp:
             for index, joint in enumerate(stage.spec.joints)
             if joint.group == f"{side}_hand" and "thumb" not in joint.name
         ]
-        self._closing = False
+        self._phase = ""
 
     def aim(self, heading: float) -> None:
         """Point along this heading of the world from now on."""
@@ -79,22 +80,32 @@ class SideGrasp:
         if np.linalg.norm(self.off()) > AIMING:
             self.aim(pointing(frame.point(self.point), self.side) + frame.heading)
         along, left, up = self.off()
-        if self._closing and (abs(along) > 0.05 or abs(left) > 0.035 or abs(up) > 0.04):
-            self._closing = False
         past = mirror(self.side) * ASIDE
-        aside = left - past
-        in_line = abs(aside) < IN_LINE and abs(up) < IN_LINE
-        if self._closing or (in_line and along > -REACHED):
-            self._closing = True
-            return Hold(self._to(frame, 0.0, 0.0, grasp=1.0, speed=SLOW), "closing")
-        if abs(aside) < 1.6 * IN_LINE and abs(up) < 1.6 * IN_LINE and -BEHIND - 0.03 < along < 0.01:
-            return Hold(self._to(frame, 0.0, 0.0, left=past, grasp=0.0, speed=SLOW), "sliding in")
-        if abs(aside) < 0.03 and abs(along + BEHIND) < 0.03:
-            return Hold(self._to(frame, -BEHIND, 0.0, left=past, grasp=0.0, speed=0.2), "down")
-        clear = ABOVE if up < 0.6 * ABOVE and np.hypot(along, left) < BEHIND - 0.02 else None
-        if clear is not None:  # too near to move sideways without knocking it over
-            return Hold(self._to(frame, along, ABOVE, left=left, grasp=0.0, speed=FAST), "up first")
-        return Hold(self._to(frame, -BEHIND, ABOVE, left=past, grasp=0.0, speed=FAST), "above")
+        self._phase = self._next(along, left - past, up)
+        if self._phase == "closing":
+            return Hold(self._to(frame, 0.0, 0.0, grasp=1.0, speed=SLOW), self._phase)
+        if self._phase == "sliding in":
+            return Hold(self._to(frame, 0.0, 0.0, left=past, grasp=0.0, speed=SLOW), self._phase)
+        if self._phase == "down":
+            return Hold(self._to(frame, -BEHIND, 0.0, left=past, grasp=0.0, speed=0.2), self._phase)
+        if self._phase == "up first":  # too near to move sideways without knocking it over
+            return Hold(self._to(frame, along, ABOVE, left=left, grasp=0.0, speed=FAST), self._phase)
+        return Hold(self._to(frame, -BEHIND, ABOVE, left=past, grasp=0.0, speed=FAST), self._phase)
+
+    def _next(self, along: float, aside: float, up: float) -> str:
+        """The phase for a hand that is so far off. A phase is left later than it is begun: a hand that is turned back
+        every tenth of a second swings ever more."""
+        wide = {phase: STAY if phase == self._phase else 1.0 for phase in ("closing", "sliding in", "down", "up first")}
+        line = max(abs(aside), abs(up))
+        if line < IN_LINE * wide["closing"] and -REACHED * wide["closing"] ** 2 < along < 0.05:
+            return "closing"
+        room = 0.02 * wide["sliding in"]
+        if line < 1.2 * IN_LINE * wide["sliding in"] and -BEHIND - room < along < 0.01:
+            return "sliding in"
+        if abs(aside) < 0.02 * wide["down"] and abs(along + BEHIND) < 0.02 * wide["down"]:
+            return "down"
+        near = np.hypot(along, aside) < BEHIND - 0.02 / wide["up first"]
+        return "up first" if near and up < 0.4 * ABOVE * wide["up first"] else "above"
 
     def leave(self, state: RobotState) -> Hold:
         """Let go, then back out along the fingers, then up."""
