@@ -35,13 +35,9 @@ def chain(draw: Draw, steps: int, skills: tuple[str, ...] = AT_TABLE) -> Scene:
         names = [thing.name for station in stations for thing in station.things]
         if len(set(names)) == len(names) and goals is not None:
             things = tuple(thing for station in stations for thing in station.things)
-            return Scene(
-                seed=draw.seed,
-                things=things,
-                goals=goals,
-                start=draw.start(),
-                looks=draw.looks(),
-                physics=draw.physics(),
+            return draw.scene(
+                things,
+                goals,
             )
     raise ContractError(f"No chain of {steps} steps was found for seed {draw.seed} in {_TRIES} tries.")
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from volition.errors import ContractError
-from volition.sim.scene import Looks, Physics, Start, Vector
+from volition.sim.scene import TABLE, Goal, Looks, Physics, Scene, Start, Thing, Vector
 from volition.sim.things import shade
 
 Item = TypeVar("Item")
@@ -98,6 +98,20 @@ class Draw:
             0
             if strength == 0
             else int(self.on("distractors").integers(math.ceil(strength) + 1, round(1 + 2 * strength) + 1))
+        )
+
+    def scene(
+        self, things: Sequence[Thing], goals: Sequence[Goal], *, table: float | None = TABLE, heading: float = 0.0
+    ) -> Scene:
+        """These things and goals, with start, looks and physics as the axes draw them."""
+        return Scene(
+            seed=self.seed,
+            things=tuple(things),
+            goals=tuple(goals),
+            table=table,
+            start=self.start(heading=heading),
+            looks=self.looks(),
+            physics=self.physics(),
         )
 
     def looks(self) -> Looks:

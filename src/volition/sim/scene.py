@@ -14,6 +14,7 @@ from typing import Any
 from volition.errors import ContractError
 
 Vector = tuple[float, float, float]
+TABLE = 0.80  # m, the height of a table's top
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ class Scene:
     seed: int
     things: tuple[Thing, ...]
     goals: tuple[Goal, ...]  # the steps of its instruction, in order
-    table: float | None = 0.80  # m, the height of its top; None: there is no table
+    table: float | None = TABLE  # m, the height of its top; None: there is no table
     start: Start = field(default_factory=Start)
     looks: Looks = field(default_factory=Looks)
     physics: Physics = field(default_factory=Physics)

@@ -40,14 +40,11 @@ class GoTo:
 
     def layout(self, draw: Draw) -> Scene:
         things = furnish_floor(draw, 1 + draw.extra())
-        return Scene(
-            seed=draw.seed,
-            things=things,
-            goals=(Goal(skill=self.name, thing=things[0].name),),
+        return draw.scene(
+            things,
+            (Goal(skill=self.name, thing=things[0].name),),
             table=None,
-            start=draw.start(heading=draw.place(-math.pi, math.pi, of=".start")),
-            looks=draw.looks(),
-            physics=draw.physics(),
+            heading=draw.place(-math.pi, math.pi, of=".start"),
         )
 
     def goals(self, scene: Scene) -> tuple[Goal, ...]:

@@ -50,14 +50,11 @@ class Move:
         self._begun: WeakKeyDictionary[Stage, tuple[Goal, Begun]] = WeakKeyDictionary()
 
     def layout(self, draw: Draw) -> Scene:
-        return Scene(
-            seed=draw.seed,
-            things=furnish_floor(draw, max(draw.extra(), 1), RING),
-            goals=(Goal(skill=self.name, what=draw.pick(NAMES)),),
+        return draw.scene(
+            furnish_floor(draw, max(draw.extra(), 1), RING),
+            (Goal(skill=self.name, what=draw.pick(NAMES)),),
             table=None,
-            start=draw.start(heading=draw.place(-math.pi, math.pi, of=".start")),
-            looks=draw.looks(),
-            physics=draw.physics(),
+            heading=draw.place(-math.pi, math.pi, of=".start"),
         )
 
     def goals(self, scene: Scene) -> tuple[Goal, ...]:

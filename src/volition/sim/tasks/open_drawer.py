@@ -36,9 +36,7 @@ class OpenDrawer:
     def layout(self, draw: Draw) -> Scene:
         things = self.furnish(draw, draw.place(-0.10, 0.10), 1 + draw.extra())
         goal = Goal(skill=self.name, thing=draw.pick(things).name)
-        return Scene(
-            seed=draw.seed, things=things, goals=(goal,), start=draw.start(), looks=draw.looks(), physics=draw.physics()
-        )
+        return draw.scene(things, (goal,))
 
     def furnish(self, draw: Draw, middle_y: float, count: int) -> tuple[Thing, ...]:
         """A cabinet of up to six drawers around `middle_y`, one or two high, no two of one colour; up to 0.45 m wide."""

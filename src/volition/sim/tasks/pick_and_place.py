@@ -7,7 +7,7 @@ import numpy as np
 from volition.sim.expert import SPOT, Frame, Intent, Reach, Stepper, about_z, mirror, side_of, stepping, up
 from volition.sim.grasp import SideGrasp
 from volition.sim.randomise import Draw
-from volition.sim.scene import Goal, Scene, Thing
+from volition.sim.scene import TABLE, Goal, Scene, Thing
 from volition.sim.skill import Verdict
 from volition.sim.stage import SIDES, Stage
 from volition.sim.things import COLOURS
@@ -34,14 +34,7 @@ class PickAndPlace:
             for kind, colour, slot in self._choices(draw, slots)
         ]
         goal = Goal(skill=self.name, thing=things[0].name, place=things[1].name)
-        return Scene(
-            seed=draw.seed,
-            things=tuple(things),
-            goals=(goal,),
-            start=draw.start(),
-            looks=draw.looks(),
-            physics=draw.physics(),
-        )
+        return draw.scene(things, (goal,))
 
     def _choices(self, draw: Draw, slots: list[float]) -> list[tuple[str, str, float]]:
         """What stands where: the thing, the place, and distractors of both sorts. No two look alike."""
@@ -69,7 +62,6 @@ class PickAndPlace:
 
 def thing_at(draw: Draw, kind: str, colour: str, x: float, y: float) -> Thing:
     """One of the kinds above, of a usual size, on the table."""
-    top = 0.80
     shapes = {
         "can": draw.pick(((0.024, 0.122), (0.031, 0.150)), "shapes"),
         "box": draw.pick(((0.048, 0.048, 0.145), (0.058, 0.058, 0.130)), "shapes"),
@@ -85,7 +77,7 @@ def thing_at(draw: Draw, kind: str, colour: str, x: float, y: float) -> Thing:
         kind=kind,
         colour=colour,
         rgb=draw.rgb(colour),
-        position=(x, y, top),
+        position=(x, y, TABLE),
         heading=float(draw.spread("layout", 0.2)),
         size=size,
         mass=draw.mass(0.1),

@@ -9,7 +9,7 @@ import numpy as np
 from volition.sim.expert import SPOT, Frame, Intent, Reach, Stepper, about_z, mirror, side_of, stepping, up
 from volition.sim.grasp import SideGrasp
 from volition.sim.randomise import Draw
-from volition.sim.scene import Goal, Scene, Thing
+from volition.sim.scene import TABLE, Goal, Scene, Thing
 from volition.sim.skill import Verdict
 from volition.sim.stage import SIDES, Stage
 from volition.sim.things import BEADS, COLOURS, beads_of
@@ -45,13 +45,9 @@ class Pour:
         things = self.furnish(draw, 0.0, 2 + min(draw.extra(), 2))
         cup = next(thing for thing in things if thing.kind == "cup")
         bowl = next(thing for thing in things if thing.kind == "bowl")
-        return Scene(
-            seed=draw.seed,
-            things=things,
-            goals=(Goal(skill=self.name, thing=cup.name, place=bowl.name),),
-            start=draw.start(),
-            looks=draw.looks(),
-            physics=draw.physics(),
+        return draw.scene(
+            things,
+            (Goal(skill=self.name, thing=cup.name, place=bowl.name),),
         )
 
     def furnish(self, draw: Draw, middle_y: float, count: int) -> tuple[Thing, ...]:
@@ -70,7 +66,7 @@ class Pour:
                 kind=kind,
                 colour=colour,
                 rgb=draw.rgb(colour),
-                position=(x, y, 0.80),
+                position=(x, y, TABLE),
                 heading=float(draw.spread("layout", math.pi)),
                 size=(draw.size(radius), draw.size(height)),
                 mass=draw.mass(0.08),

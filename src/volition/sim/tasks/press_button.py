@@ -42,9 +42,7 @@ class PressButton:
             for colour, (y, z) in zip(colours, spots, strict=False)
         )
         goal = Goal(skill=self.name, thing=things[0].name)
-        return Scene(
-            seed=draw.seed, things=things, goals=(goal,), start=draw.start(), looks=draw.looks(), physics=draw.physics()
-        )
+        return draw.scene(things, (goal,))
 
     def goals(self, scene: Scene) -> tuple[Goal, ...]:
         return tuple(Goal(skill=self.name, thing=thing.name) for thing in scene.things if thing.kind == "button")

@@ -9,7 +9,7 @@ import numpy as np
 from volition.sim.expert import SPOT, Frame, Intent, Reach, Stepper, about_z, mirror, side_of, stepping, up
 from volition.sim.grasp import SideGrasp
 from volition.sim.randomise import Draw
-from volition.sim.scene import Goal, Scene, Thing
+from volition.sim.scene import TABLE, Goal, Scene, Thing
 from volition.sim.skill import Verdict
 from volition.sim.stage import SIDES, Stage
 from volition.sim.things import COLOURS
@@ -48,14 +48,7 @@ class WipeSurface:
             *self.furnish(draw, -here * draw.place(0.155, 0.17), count // 2, colours=colours[3:6]),
         ]
         goal = Goal(skill=self.name, thing=draw.pick([thing.name for thing in things if thing.kind == "patch"]))
-        return Scene(
-            seed=draw.seed,
-            things=tuple(things),
-            goals=(goal,),
-            start=draw.start(),
-            looks=draw.looks(),
-            physics=draw.physics(),
-        )
+        return draw.scene(things, (goal,))
 
     def furnish(
         self, draw: Draw, middle_y: float, count: int, *, colours: Sequence[str] | None = None
@@ -78,7 +71,7 @@ class WipeSurface:
             kind=kind,
             colour=colour,
             rgb=draw.rgb(colour),
-            position=(draw.place(*ROW), y, 0.80),
+            position=(draw.place(*ROW), y, TABLE),
             size=size,
             mass=draw.mass(0.12),
             friction=draw.friction(),
