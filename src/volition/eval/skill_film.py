@@ -36,19 +36,21 @@ SHOTS = 6  # pictures a row of the contact sheet
 
 
 def look(stage: Stage) -> np.ndarray:
-    """The view from outside: over the robot's right shoulder at a table, from farther off on the floor."""
+    """The view from outside: at a table over the robot's shoulder on the side of its goal, on the floor from farther off."""
     renderer = stage.session.renderer
     assert renderer is not None, "build the Stage with a view"
     x, y, _ = stage.position("pelvis")
     if stage.scene.table is None:
         return renderer.view(VIEW, look_at=np.array([x, y, 0.6]), distance=3.6, azimuth=120, elevation=-28)
-    return renderer.view(VIEW, look_at=np.array([0.28, y, 0.92]), distance=1.25, azimuth=62, elevation=-30)
+    goal = stage.scene.goals[0]
+    side = -1.0 if goal.thing and stage.scene.thing(goal.thing).position[1] > y else 1.0
+    return renderer.view(VIEW, look_at=np.array([0.28, y, 0.92]), distance=1.25, azimuth=side * 62, elevation=-30)
 
 
 def act(scene: Scene, instruction: str, on_frame: Callable[[Stage, Tick], None], size: tuple[int, int]) -> Outcome:
     """The expert in this scene; `on_frame` FPS times a second."""
     spec = g1(256)
-    stage = Stage(scene, spec, cameras=True, view=size, shadows=True)
+    stage = Stage(scene, spec, cameras=True, view=size)
     errand = Errand(stage)
     every = round(spec.control_rate_hz / FPS)
 

@@ -61,7 +61,7 @@ class Looks:
     table: Vector = (0.72, 0.62, 0.50)
     floor: tuple[Vector, Vector] = ((0.82, 0.83, 0.82), (0.75, 0.77, 0.77))
     wall: Vector = (0.80, 0.80, 0.78)
-    light: Vector = (-0.35, -0.3, -0.9)  # where it shines to
+    light: Vector = (0.4, -0.25, -0.9)  # where it shines to: over the robot's shoulder onto table and wall
     brightness: float = 1.0
     warmth: float = 0.0  # above 0 redder, below 0 bluer
     cameras: Mapping[str, tuple[float, float, float, float, float, float]] = field(default_factory=dict)
