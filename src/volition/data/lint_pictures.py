@@ -15,7 +15,7 @@ from volition.data.store import Dataset
 
 FROZEN_SECONDS = 1.0
 FROZEN_FRAMES = 8  # at least, whatever the rate
-SAME = 5.0  # levels of 255: the mean of a block may differ so much by coding alone (3.8 seen at quality 20)
+SAME = 7.0  # levels of 255: the mean of a block may differ so much by coding alone (5.6 seen at quality 20)
 MOVED = 0.1  # of the range in the data set: what a state must move meanwhile
 _BLOCK = 8  # pixels a side
 _RUN = 64  # frames decoded at once
