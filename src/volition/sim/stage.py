@@ -9,6 +9,7 @@ import numpy as np
 
 from volition.body.arms import Arms
 from volition.robots.g1 import g1
+from volition.sim.contacts import Contacts
 from volition.sim.render import Renderer
 from volition.sim.robot import SimClock, SimRobot
 from volition.sim.scene import Scene
@@ -45,7 +46,8 @@ class Stage:
         if view:
             sizes[VIEW] = view
         renderer = Renderer(self.world.model, self.world.data, sizes=sizes, shadows=shadows) if sizes else None
-        self.stains = Stains(scene, self.world.model, self.world.data, self.touches)
+        self._contacts = Contacts(self.world.model, self.world.data)
+        self.stains = Stains(scene, self.world.model, self.world.data, self._contacts.between)
         after = self.stains.update if self.stains.any else None
         sim = SimRobot(self.world, renderer=renderer if cameras else None, after=after)
         self.session = Session(world=self.world, robot=sim, clock=SimClock(sim, self.world), renderer=renderer)
@@ -87,26 +89,7 @@ class Stage:
 
     def touches(self, first: str, second: str) -> float:
         """The force between two bodies with everything that moves with them, N; 0 when they are apart."""
-        world = self.world
-        one, other = self._members(first), self._members(second)
-        bodies = world.model.geom_bodyid
-        force, total = np.empty(6), 0.0
-        for number in range(world.data.ncon):
-            pair = bodies[world.data.contact.geom[number]]
-            if (one[pair[0]] and other[pair[1]]) or (one[pair[1]] and other[pair[0]]):
-                mujoco.mj_contactForce(world.model, world.data, number, force)
-                total += float(np.linalg.norm(force[:3]))
-        return total
-
-    @functools.cache  # noqa: B019 -- a stage lives for an episode
-    def _members(self, name: str) -> np.ndarray:
-        """Which bodies belong to a body: itself and all that hang on it."""
-        model = self.world.model
-        mine = np.zeros(model.nbody, dtype=bool)
-        mine[model.body(name).id] = True
-        for body in range(model.nbody):
-            mine[body] |= mine[model.body_parentid[body]]
-        return mine
+        return self._contacts.between(first, second)
 
     def fallen(self, state: RobotState) -> bool:
         return bool(state.base_position[2] < FALLEN or tilt(state.base_quaternion) > TILTED)
