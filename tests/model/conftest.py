@@ -14,6 +14,6 @@ def encoder():
 
 @pytest.fixture(scope="session")
 def policy(encoder):
-    from volition.model.primitive_policy import PrimitivePolicy
+    from volition.model.primitives.policy import PrimitivePolicy
 
     return PrimitivePolicy(encoder)

@@ -5,9 +5,9 @@ import math
 import pytest
 
 from volition.errors import InstructionError
-from volition.model.amounts import digits, extract
-from volition.model.instructions import split
-from volition.model.spelling import one_slip, repair
+from volition.model.primitives.amounts import digits, extract
+from volition.model.primitives.instructions import split
+from volition.model.primitives.spelling import one_slip, repair
 
 
 def actions(text):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from volition.errors import InstructionError, PolicyError
-from volition.model.primitive_classifier import AmbiguousInstruction, mirrored
-from volition.model.primitive_plan import SETTLE, TICK
+from volition.model.primitives.classifier import AmbiguousInstruction, mirrored
+from volition.model.primitives.plan import SETTLE, TICK
 from volition.robots.primitives import NAMES, PRIMITIVE_ACTION
 from volition.types import Observation, RobotState
 

@@ -62,7 +62,5 @@ def test_damaged_weights_are_an_asset_error(tmp_path):
 
 
 def test_import_of_the_package_brings_no_torch():
-    code = (
-        "import sys, volition.model.primitive_policy; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
-    )
+    code = "import sys, volition.model.primitives.policy; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -17,8 +17,8 @@ from rich.table import Table
 from volition.eval.configs import DemoConfig, RunConfig
 from volition.eval.film import Mp4, Poster
 from volition.eval.rollout import Rig
-from volition.model.primitive_plan import Plan
-from volition.model.primitive_policy import PrimitivePolicy
+from volition.model.primitives.plan import Plan
+from volition.model.primitives.policy import PrimitivePolicy
 from volition.robots.g1 import g1
 from volition.runtime.recorder import Recorder
 from volition.runtime.report import RunSummary, Tick

@@ -72,6 +72,7 @@ def study(fixed: bool) -> Study:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=200, help="scenes of each skill (default 200)")
+    parser.add_argument("--chains", type=int, default=60, help="chains of five steps (default 60: each takes a minute)")
     parser.add_argument("--seed", type=int, default=1000, help="the first seed (default 1000: none was used to tune)")
     parser.add_argument("--skills", nargs="+", default=[*SKILLS, CHAIN], choices=[*SKILLS, CHAIN])
     parser.add_argument("--workers", type=int, default=2)
@@ -79,9 +80,11 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="print the table only")
     arguments = parser.parse_args()
     first, fixed = arguments.seed, arguments.fixed_pelvis
-    jobs = [(name, first + number, fixed) for name in arguments.skills for number in range(arguments.seeds)]
+    times = {name: arguments.chains if name == CHAIN else arguments.seeds for name in arguments.skills}
+    jobs = [(name, first + number, fixed) for name, count in times.items() for number in range(count)]
     rows = run_trials(trial, jobs, workers=arguments.workers, label="experts")
-    command = f"python -m volition.eval.expert_study --seeds {arguments.seeds} --seed {first}"
+    command = f"python -m volition.eval.expert_study --seeds {arguments.seeds} --chains {arguments.chains}"
+    command += f" --seed {first}"
     study(fixed).report(rows, seed=first, command=command + " --fixed-pelvis" * fixed, write=not arguments.dry)
     for row in rows:
         if not row["passed"]:

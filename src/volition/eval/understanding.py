@@ -16,9 +16,9 @@ import tyro
 
 from volition.errors import ContractError, InstructionError, VolitionError
 from volition.eval.intervals import wilson
-from volition.model.primitive_classifier import AmbiguousInstruction
-from volition.model.primitive_plan import Plan, PlanStep
-from volition.model.primitive_policy import PrimitivePolicy
+from volition.model.primitives.classifier import AmbiguousInstruction
+from volition.model.primitives.plan import Plan, PlanStep
+from volition.model.primitives.policy import PrimitivePolicy
 from volition.robots.primitives import NAMES, primitive
 
 HELD_OUT = Path(__file__).parents[3] / "tests/model/data/instructions_heldout.jsonl"

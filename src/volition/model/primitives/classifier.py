@@ -17,9 +17,9 @@ from typing import Protocol
 import numpy as np
 
 from volition.errors import InstructionError
-from volition.model.instructions import Step
-from volition.model.primitive_phrases import NONE_OF_THESE, PHRASES
-from volition.model.vocabulary import (
+from volition.model.primitives.instructions import Step
+from volition.model.primitives.phrases import NONE_OF_THESE, PHRASES
+from volition.model.primitives.vocabulary import (
     ARMS,
     BACKWARD,
     DETERMINERS,

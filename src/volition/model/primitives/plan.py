@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, replace
 
 from volition.errors import InstructionError
-from volition.model.amounts import Amount
-from volition.model.instructions import Step
+from volition.model.primitives.amounts import Amount
+from volition.model.primitives.instructions import Step
 from volition.robots.primitives import STEP_LENGTH, primitive
 
 TICK = 0.02  # s: the control period; amounts come out exact to one tick (1 cm of walking, 0.6 degrees of turning)

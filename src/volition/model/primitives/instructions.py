@@ -2,7 +2,7 @@
 
     "wave before you turn left 45 degrees" -> [Step("wave"), Step("turn left", 45 degrees)]
 
-What a step means is decided later (`primitive_classifier.py`); here only connectives, order, repetition and amounts
+What a step means is decided later (`classifier.py`); here only connectives, order, repetition and amounts
 are read. "and" always separates, except inside numbers and a few pairs: a second action that went unseen inside
 "walk forward and pick up the box" would be ignored, and half of an instruction must never be done silently.
 """
@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from volition.errors import InstructionError
-from volition.model.amounts import Amount, digits, extract, repetitions
-from volition.model.spelling import repair
-from volition.model.vocabulary import ARMS, BACKWARD, BASE_FORM, FILLERS, FORWARD, LEFT, RIGHT, VERBS
+from volition.model.primitives.amounts import Amount, digits, extract, repetitions
+from volition.model.primitives.spelling import repair
+from volition.model.primitives.vocabulary import ARMS, BACKWARD, BASE_FORM, FILLERS, FORWARD, LEFT, RIGHT, VERBS
 
 LONGEST = 500  # characters
 MOST_STEPS = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from volition.model.vocabulary import BASE_FORM, KEY_WORDS
+from volition.model.primitives.vocabulary import BASE_FORM, KEY_WORDS
 
 
 def one_slip(word: str, target: str) -> bool:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from volition.errors import PolicyError
-from volition.model.instructions import split
-from volition.model.primitive_classifier import Encoder, PrimitiveClassifier
-from volition.model.primitive_plan import TICK, Plan, plan, plan_step
+from volition.model.primitives.instructions import split
+from volition.model.primitives.classifier import Encoder, PrimitiveClassifier
+from volition.model.primitives.plan import TICK, Plan, plan, plan_step
 from volition.model.sentence import SentenceEncoder
 from volition.robots.primitives import NAMES, PRIMITIVE_ACTION
 from volition.types import ActionChunk, ActionSpec, Observation
