@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from volition.errors import PolicyError
-from volition.model.primitives.instructions import split
 from volition.model.primitives.classifier import Encoder, PrimitiveClassifier
+from volition.model.primitives.instructions import split
 from volition.model.primitives.plan import TICK, Plan, plan, plan_step
 from volition.model.sentence import SentenceEncoder
 from volition.robots.primitives import NAMES, PRIMITIVE_ACTION
