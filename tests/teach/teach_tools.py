@@ -45,7 +45,7 @@ class QuickWorkers:
             frame = {
                 f.name: random.integers(0, 255, f.shape).astype(np.uint8)
                 if f.kind == "image"
-                else random.normal(size=f.shape)
+                else random.normal(size=f.shape).astype(f.dtype)
                 for f in self._features
             }
             stage.add_frame(frame, f"do {job.skill}")

@@ -21,6 +21,7 @@ from volition.sim.stage import Stage
 from volition.teach.demonstrate import JOINT, Teacher
 from volition.teach.noise import HAND, Stray, wrong_motion
 from volition.teach.recipe import Recipe
+from volition.teach.truth import TRUTH, TRUTH_CELLS, cells_of
 from volition.transforms.rotation import from_rotvec
 from volition.types import ActionChunk, ActionSpec, Observation, RobotState
 
@@ -67,6 +68,8 @@ def test_an_episode_has_all_it_should(teacher: Teacher, noisy: tuple[StagedEpiso
         "observation.state": 48,
         "action": 17,
         "action.joint": 19,
+        "truth": 28,
+        "truth.cells": 96,
     }
     assert {path.name for path in staged.folder.glob("*.mp4")} == {
         f"observation.images.{name}.mp4" for name in ("head", "left_wrist", "right_wrist")
@@ -77,6 +80,35 @@ def test_an_episode_has_all_it_should(teacher: Teacher, noisy: tuple[StagedEpiso
     assert info["goals"] == [dataclasses.asdict(goal) for goal in scene.goals]
     assert (info["skill"], info["split"], info["noise"]) == (SKILL, "train", 0.5)
     assert staged.tasks == (info["instruction"],)
+
+
+def test_truth_is_recorded_beside_each_frame(teacher: Teacher, noisy: tuple[StagedEpisode, list[np.ndarray]]) -> None:
+    staged, _ = noisy
+    features = {feature.name: feature for feature in teacher.features}
+    arrays, _ = staged.arrays(teacher.features)
+    names = features[TRUTH].names or ()
+    truth = dict(zip(names, arrays[TRUTH].T, strict=True))
+    assert np.all(truth["thing.present"] == 1)
+    assert np.all(truth["place.present"] == 0)
+    assert truth["finished"][0] == 0
+    assert truth["finished"][-1] == 1  # it goes on after the button is pressed
+    assert np.all(np.diff(truth["finished"]) >= 0)
+    # The hand that presses is at the cap when it is pressed, as the robot's own state has it in the same frame.
+    state = dict(zip(features["observation.state"].names or (), arrays["observation.state"].T, strict=True))
+    at = int(np.argmax(truth["finished"] > 0))
+    away = [
+        np.linalg.norm([state[f"{side}.{axis}"][at] - truth[f"thing.{axis}"][at] for axis in "xyz"])
+        for side in ("left", "right")
+    ]
+    assert min(away) < 0.07
+    cells = cells_of(arrays[TRUTH_CELLS])  # (T, roles, cameras, 16, 16)
+    assert cells.shape[1:] == (2, 3, 16, 16)
+    assert not cells[:, 1].any()
+    seen = truth["head.thing.inside"] > 0
+    assert seen.any()
+    rows = (truth["head.thing.v"][seen] * 16).astype(int)
+    columns = (truth["head.thing.u"][seen] * 16).astype(int)
+    assert cells[np.flatnonzero(seen), 0, 0, rows, columns].all()
 
 
 def test_labels_stay_clean_while_the_hand_strays(

