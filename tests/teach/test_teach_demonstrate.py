@@ -10,18 +10,19 @@ import pytest
 
 from volition.body.arms import Arms
 from volition.body.proprioception import Proprioception, roll_and_pitch
+from volition.data.feature import TRUTH, TRUTH_CELLS
 from volition.data.stage import StagedEpisode, load_staged
 from volition.robots.g1 import g1
 from volition.sim.expert import DT, STEPS
 from volition.sim.randomise import Axes, Draw
 from volition.sim.scene import scene_from_json
 from volition.sim.senses import Senses
+from volition.sim.sight import CELLS, ROLES, unpack
 from volition.sim.skills import SKILLS
 from volition.sim.stage import Stage
 from volition.teach.demonstrate import JOINT, Teacher
 from volition.teach.noise import HAND, Stray, wrong_motion
 from volition.teach.recipe import Recipe
-from volition.teach.truth import TRUTH, TRUTH_CELLS, cells_of
 from volition.transforms.rotation import from_rotvec
 from volition.types import ActionChunk, ActionSpec, Observation, RobotState
 
@@ -101,8 +102,7 @@ def test_truth_is_recorded_beside_each_frame(teacher: Teacher, noisy: tuple[Stag
         for side in ("left", "right")
     ]
     assert min(away) < 0.07
-    cells = cells_of(arrays[TRUTH_CELLS])  # (T, roles, cameras, 16, 16)
-    assert cells.shape[1:] == (2, 3, 16, 16)
+    cells = unpack(arrays[TRUTH_CELLS].reshape(-1, len(ROLES), 3, CELLS))  # (T, roles, cameras, 16, 16)
     assert not cells[:, 1].any()
     seen = truth["head.thing.inside"] > 0
     assert seen.any()

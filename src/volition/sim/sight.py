@@ -15,9 +15,12 @@ import numpy as np
 
 from volition.sim.stage import Stage
 
+ROLES = ("thing", "place")  # what a goal names
 CELLS = 16  # a picture is cut into so many rows and columns
 _POINTS = 5  # points along each side of a geom's box: nearer to each other than a cell is wide, for things within reach
 _NEAR = 0.02  # m: what is closer to a camera than this is not in its picture
+
+_BITS = 1 << np.arange(CELLS)
 
 
 @dataclass(frozen=True)
@@ -78,3 +81,13 @@ class Sight:
         body = self._model.body(thing).id
         parts = [number for number in range(self._model.nbody) if self._model.body_parentid[number] == body]
         return np.flatnonzero(np.isin(self._model.geom_bodyid, parts or [body]))
+
+
+def pack(cells: np.ndarray) -> np.ndarray:
+    """(..., CELLS, CELLS) bool to (..., CELLS) int32: a row a number, its lowest bit the leftmost cell."""
+    return (cells @ _BITS).astype(np.int32)
+
+
+def unpack(rows: np.ndarray) -> np.ndarray:
+    """The inverse of `pack`."""
+    return (rows[..., None] & _BITS) > 0

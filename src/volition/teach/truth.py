@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from volition.data.feature import Feature, vector_feature
+from volition.data.feature import TRUTH, TRUTH_CELLS, Feature, vector_feature
 from volition.sim.errand import Errand
-from volition.sim.sight import CELLS, Seen, Sight
+from volition.sim.sight import CELLS, ROLES, Seen, Sight, pack
 from volition.types import RobotSpec
-
-TRUTH, TRUTH_CELLS = "truth", "truth.cells"
-ROLES = ("thing", "place")  # what the goal under way names
-_ROW = 1 << np.arange(CELLS)
 
 
 class TruthLabels:
     """`truth`: the step under way and whether all is done; of thing and place whether there is one, where it is in the
     pelvis frame (m), and in each picture its point and whether that is inside. `truth.cells`: the cells it covers in
-    each picture, a row of the picture a number, whose lowest bit is the leftmost cell (`cells_of` unpacks them)."""
+    each picture, a row of the picture a number, whose lowest bit is the leftmost cell (`sight.unpack`)."""
 
     def __init__(self, robot: RobotSpec) -> None:
         self._cameras = [camera.name for camera in robot.cameras]
@@ -43,15 +39,9 @@ class TruthLabels:
             middle, seen = sight.look(name, self._cameras) if name else (np.zeros(3), [_NOTHING] * len(self._cameras))
             where += [float(bool(name)), *(errand.stage.in_pelvis(middle) if name else middle)]
             points += [value for one in seen for value in (*one.point, float(one.inside))]
-            rows += [one.cells @ _ROW for one in seen]
+            rows += [pack(one.cells) for one in seen]
         values = [min(errand.done, len(errand.goals) - 1), float(errand.over), *where, *points]
-        return {TRUTH: np.array(values), TRUTH_CELLS: np.concatenate(rows).astype(np.int32)}
+        return {TRUTH: np.array(values), TRUTH_CELLS: np.concatenate(rows)}
 
 
 _NOTHING = Seen(np.full(2, 0.5), False, np.zeros((CELLS, CELLS), dtype=bool))
-
-
-def cells_of(rows: np.ndarray) -> np.ndarray:
-    """(..., R * cameras * CELLS) packed rows to (..., R, cameras, CELLS, CELLS) bool."""
-    bits = (rows[..., None] & _ROW) > 0
-    return bits.reshape(*rows.shape[:-1], len(ROLES), -1, CELLS, CELLS)
