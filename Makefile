@@ -29,8 +29,8 @@ test: setup-dev assets ## set up, then run every test, the slow ones in physics 
 	$(SAY) 'Running all tests'
 	@$(BIN)/python -m pytest $(ARGS)
 
-unit: setup-dev ## set up, then run the fast tests
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+unit: setup-dev ## set up, then run the fast tests, two files at a time
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 check: setup-dev ## lint, format and types: ruff and pyright
 	@$(BIN)/ruff check .

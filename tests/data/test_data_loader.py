@@ -51,6 +51,17 @@ def test_a_window_is_cut_right_in_the_middle_and_at_the_ends(dataset: Dataset) -
         assert window["task"] == data.instruction
 
 
+def test_the_actions_before_a_window_are_those_that_were_done(dataset: Dataset) -> None:
+    config = WindowConfig(cameras=(), chunk=3, before=4)
+    windows, actions = Windows(dataset, config), dataset.episode(1).action
+    for frame, before, pad in ((12, [8, 9, 10, 11], [0, 0, 0, 0]), (2, [0, 0, 0, 1], [1, 1, 0, 0])):
+        window = windows[11 + frame]
+        assert np.array_equal(window["before.action"], actions[before])
+        assert window["before_pad"].tolist() == [bool(value) for value in pad]
+        assert np.array_equal(window["action"], actions[frame : frame + 3])
+    assert "before.action" not in Windows(dataset, CONFIG)[0]
+
+
 @pytest.mark.parametrize("workers", [1, 4])
 def test_an_epoch_is_every_window_once(dataset: Dataset, workers: int) -> None:
     windows = Windows(dataset, CONFIG)

@@ -1,10 +1,11 @@
 """Training samples cut from episodes: what was seen up to a frame, and the actions from there on.
 
-    Dataset, WindowConfig -> Windows[i] -> {camera: (T, H, W, 3), state: (T, S), action: (K, A), masks, task}
+    Dataset, WindowConfig -> Windows[i] -> {camera: (T, H, W, 3), state: (T, S), action: (K, A), masks, task, ...}
 
 A window at frame t has the pictures and states of t - (T-1) * step ... t and the actions t ... t + K - 1 (the action
 recorded with a frame is what was done from that frame on). Outside the episode the first or last frame is repeated
-and `history_pad` / `action_pad` is True. Any window at any time; `loader.py` is the fast way through all of them.
+and `history_pad` / `action_pad` is True. With `before`, the actions t - before ... t - 1 come as `before.<action>`,
+oldest first, with `before_pad`. Any window at any time; `loader.py` is the fast way through all of them.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from volition.data.feature import ACTION, STATE
 from volition.data.store import Dataset
 
 Sample = dict[str, Any]
-HISTORY_PAD, ACTION_PAD = "history_pad", "action_pad"
+HISTORY_PAD, ACTION_PAD, BEFORE_PAD = "history_pad", "action_pad", "before_pad"
+BEFORE = "before."
 
 
 @dataclass(frozen=True, kw_only=True)
 class WindowConfig:
-    """Which columns and how many steps. `history` observation steps, `history_step` frames apart; `chunk` actions."""
+    """Which columns and how many steps. `history` observation steps, `history_step` frames apart; `chunk` actions, and
+    `before` actions that were done before."""
 
     cameras: tuple[str, ...] | None = None  # image features; None: all
     states: tuple[str, ...] = (STATE,)
@@ -34,17 +37,28 @@ class WindowConfig:
     history: int = 1
     history_step: int = 1
     chunk: int = 16
+    before: int = 0
 
     def __post_init__(self) -> None:
-        for name, most in (("history", 1000), ("history_step", 1000), ("chunk", 10_000)):
+        for name, least, most in (
+            ("history", 1, 1000),
+            ("history_step", 1, 1000),
+            ("chunk", 1, 10_000),
+            ("before", 0, 1000),
+        ):
             value = getattr(self, name)
-            if not isinstance(value, int) or not 1 <= value <= most:
-                raise DataError(f"WindowConfig.{name} is {value!r}; it must be 1 to {most}.")
+            if not isinstance(value, int) or not least <= value <= most:
+                raise DataError(f"WindowConfig.{name} is {value!r}; it must be {least} to {most}.")
 
     @property
     def reach(self) -> int:
-        """Frames a window looks back."""
+        """Frames of pictures a window looks back."""
         return (self.history - 1) * self.history_step
+
+    @property
+    def memory(self) -> int:
+        """Frames of numbers a window looks back."""
+        return max(self.reach, self.before)
 
     def cameras_of(self, dataset: Dataset) -> tuple[str, ...]:
         """The cameras, checked to be there along with the other columns."""
@@ -75,7 +89,7 @@ class Stretch:
 def read_stretch(dataset: Dataset, config: WindowConfig, episode: int, begin: int, end: int) -> Stretch:
     """What the windows at frames begin..end-1 need, decoded in one pass and not kept in the data set's cache."""
     record, cameras = dataset.record(episode), config.cameras_of(dataset)
-    first = max(0, begin - config.reach)
+    first, remembered = max(0, begin - config.reach), max(0, begin - config.memory)
     arrays = dataset.numbers(episode, (*config.states, *config.actions), reserved=True)
     tasks, which = dataset.tasks_of(episode, arrays)
     stop = min(record.length, end + config.chunk - 1)
@@ -85,8 +99,10 @@ def read_stretch(dataset: Dataset, config: WindowConfig, episode: int, begin: in
         length=record.length,
         first=first,
         pictures={name: dataset.images(episode, name, range(first, end), keep=False) for name in cameras},
-        numbers={n: _numbers(dataset, episode, n, arrays[n][first:stop]) for n in (*config.states, *config.actions)},
-        first_number=first,
+        numbers={
+            n: _numbers(dataset, episode, n, arrays[n][remembered:stop]) for n in (*config.states, *config.actions)
+        },
+        first_number=remembered,
         tasks=tasks,
         which=which,
     )
@@ -103,6 +119,11 @@ def cut(stretch: Stretch, config: WindowConfig, frame: int) -> Sample:
     for name in config.actions:
         sample[name] = stretch.numbers[name][done - stretch.first_number]
     sample[HISTORY_PAD], sample[ACTION_PAD] = past < 0, future >= stretch.length
+    if config.before:
+        earlier = frame - np.arange(config.before, 0, -1)
+        for name in config.actions:
+            sample[BEFORE + name] = stretch.numbers[name][np.maximum(earlier, 0) - stretch.first_number]
+        sample[BEFORE_PAD] = earlier < 0
     sample["task"] = stretch.tasks[int(stretch.which[frame])]
     sample["episode"], sample["frame"] = stretch.episode, frame
     return sample
@@ -130,7 +151,7 @@ class Windows:
         past = np.maximum(frame - np.arange(config.history - 1, -1, -1) * config.history_step, 0)
         bare = WindowConfig(
             cameras=(), states=config.states, actions=config.actions, history=config.history,
-            history_step=config.history_step, chunk=config.chunk,
+            history_step=config.history_step, chunk=config.chunk, before=config.before,
         )  # fmt: skip
         sample = cut(read_stretch(dataset, bare, episode, frame, frame + 1), bare, frame)
         return {name: dataset.images(episode, name, past.tolist()) for name in self.cameras} | sample

@@ -334,7 +334,6 @@ KINDS: dict[str, Add] = {
     "cone": _cone,
     "chair": _chair,
 }
-LOOSE = ("can", "box", "cup", "wiper")  # what can be picked up
 
 
 def shade(colour: str, random: np.random.Generator, strength: float) -> Vector:
