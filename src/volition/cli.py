@@ -23,7 +23,9 @@ from volition.data.commands import CheckConfig, ConvertConfig, ShowConfig
 from volition.doctor import DoctorConfig
 from volition.errors import VolitionError
 from volition.eval.configs import DemoConfig, RunConfig, SimConfig
+from volition.model.command import ModelsCommand
 from volition.teach.configs import GenerateConfig
+from volition.train.command import TrainCommand
 
 DESCRIPTION = "Volition: from what a humanoid sees and is told to what it does, behind a shield."
 
@@ -49,6 +51,8 @@ COMMANDS: dict[str, type] = {
     "run": RunConfig,
     "sim": SimConfig,
     "data": DataConfig,
+    "models": ModelsCommand,
+    "train": TrainCommand,
     "doctor": DoctorConfig,
 }
 
@@ -59,6 +63,8 @@ FUNCTIONS: dict[type, str] = {
     SimConfig: "volition.eval.scene_page:sim",
     DoctorConfig: "volition.doctor:doctor",
     GenerateConfig: "volition.teach.generate:generate",
+    ModelsCommand: "volition.model.table:models",
+    TrainCommand: "volition.eval.training:train",
     ConvertConfig: "volition.data.commands:convert",
     CheckConfig: "volition.data.commands:check",
     ShowConfig: "volition.data.show:show",

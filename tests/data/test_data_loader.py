@@ -80,6 +80,24 @@ def test_an_epoch_is_every_window_once(dataset: Dataset, workers: int) -> None:
     assert seen != sorted(seen)
 
 
+def test_an_episode_that_is_to_come_more_often_does(dataset: Dataset) -> None:
+    often = {0: 3.0, 1: 1.0, 2: 1.5, 3: 1.0}
+    loader = Loader(dataset, CONFIG, SMALL, often=often, augment=Augmentation(shift=2))
+    assert len(list(loader.epoch(0))) == len(loader)
+    seen: dict[tuple[int, int], list[float]] = {}
+    for batch in loader.epoch(0):
+        for episode, frame, picture in zip(batch["episode"], batch["frame"], batch[HEAD], strict=True):
+            seen.setdefault((int(episode), int(frame)), []).append(float(picture.mean()))
+    assert len(seen) == sum(LENGTHS)  # every window at least once
+    for episode, length in enumerate(LENGTHS):
+        copies = sum(len(pictures) for (one, _), pictures in seen.items() if one == episode)
+        assert often[episode] * length - 16 <= copies <= often[episode] * length + 16
+    changed = [pictures for (episode, _), pictures in seen.items() if episode == 0]
+    assert any(len(set(pictures)) > 1 for pictures in changed)  # copies are not augmented alike
+    with pytest.raises(DataError, match="positive number"):
+        Loader(dataset, CONFIG, SMALL, often={0: 0.0})
+
+
 def test_the_seed_decides_and_nothing_else(dataset: Dataset) -> None:
     def epoch(number: int, skip: int = 0, **changes: Any) -> list[dict[str, Any]]:
         config = LoaderConfig(**{**vars(SMALL), **changes})

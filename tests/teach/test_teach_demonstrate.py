@@ -20,8 +20,9 @@ from volition.sim.senses import Senses
 from volition.sim.sight import CELLS, ROLES, unpack
 from volition.sim.skills import SKILLS
 from volition.sim.stage import Stage
-from volition.teach.demonstrate import JOINT, Teacher
+from volition.teach.demonstrate import Teacher
 from volition.teach.noise import HAND, Stray, wrong_motion
+from volition.teach.notes import JOINT
 from volition.teach.recipe import Recipe
 from volition.transforms.rotation import from_rotvec
 from volition.types import ActionChunk, ActionSpec, Observation, RobotState

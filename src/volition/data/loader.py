@@ -12,7 +12,7 @@ their number. Batches are numpy; whoever trains turns them into tensors.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -51,13 +51,18 @@ class _Segment:
     episode: int
     begin: int
     end: int
+    copy: int = 0
 
 
-_Window = tuple[Stretch, int]
+_Window = tuple[Stretch, int, int]  # its episode's stretch, its frame, and which of its copies in the epoch it is
 
 
 class Loader:
-    """`epoch(n)` iterates over the batches of epoch n. `augment` gets each sample and its own random generator."""
+    """`epoch(n)` iterates over the batches of epoch n. `augment` gets each sample and its own random generator.
+
+    `often`: how often an episode's windows come, relative to the others': the least often come once an epoch, the others
+    several times, differently augmented.
+    """
 
     def __init__(
         self,
@@ -67,16 +72,13 @@ class Loader:
         *,
         episodes: Sequence[int] | None = None,
         augment: Augment | None = None,
+        often: Mapping[int, float] | None = None,
     ) -> None:
         self.dataset, self.windows, self.config = dataset, windows, config or LoaderConfig()
         self.cameras = windows.cameras_of(dataset)
         self._augment = augment
         chosen = range(dataset.episodes) if episodes is None else episodes
-        self._segments: list[_Segment] = []
-        for episode in chosen:
-            length = dataset.record(episode).length
-            for begin in range(0, length, self.config.segment):
-                self._segments.append(_Segment(episode, begin, min(begin + self.config.segment, length)))
+        self._segments = self._cut(chosen, often or {})
         self.samples = sum(segment.end - segment.begin for segment in self._segments)
         if len(self) == 0:
             raise DataError(f"{dataset.folder}: {self.samples} windows do not make one batch of {self.config.batch}.")
@@ -87,6 +89,22 @@ class Loader:
                 f"LoaderConfig.memory_bytes is {self.config.memory_bytes}; two segments and {_PREFETCH + 1} batches "
                 f"need {2 * self._bytes(self._segments[0]) + (_PREFETCH + 1) * self._batch_bytes()}."
             )
+
+    def _cut(self, episodes: Iterable[int], often: Mapping[int, float]) -> list[_Segment]:
+        """Segments of the episodes, with their copies: as many over all as `often` asks, to within one."""
+        step, found, owed = self.config.segment, [], 0.0
+        least = min(often.values(), default=1.0)
+        if not all(np.isfinite(value) and value > 0 for value in often.values()):
+            raise DataError("How often an episode comes must be a positive number; leave the episode out instead.")
+        for episode in episodes:
+            length = self.dataset.record(episode).length
+            for begin in range(0, length, step):
+                owed += often.get(episode, least) / least
+                copies = max(int(owed + 1e-9), 1)
+                owed -= copies
+                end = min(begin + step, length)
+                found += [_Segment(episode, begin, end, copy) for copy in range(copies)]
+        return found
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -123,8 +141,8 @@ class Loader:
         while ahead:
             stretches = [future.result() for future in ahead]
             ahead = self._decode(blocks.popleft(), decoders) if blocks else []
-            for stretch, frame in self._order(stretches, number)[left if first else 0 :]:
-                rows.append((stretch, frame))
+            for window in self._order(stretches, number)[left if first else 0 :]:
+                rows.append(window)
                 if len(rows) == size:
                     yield rows
                     rows = []
@@ -157,7 +175,9 @@ class Loader:
         return segment, read_stretch(self.dataset, self.windows, segment.episode, segment.begin, segment.end)
 
     def _order(self, block: Sequence[tuple[_Segment, Stretch]], number: int) -> list[_Window]:
-        windows = [(stretch, frame) for segment, stretch in block for frame in range(segment.begin, segment.end)]
+        windows = [
+            (stretch, frame, segment.copy) for segment, stretch in block for frame in range(segment.begin, segment.end)
+        ]
         if not self.config.shuffle:
             return windows
         first = block[0][1]
@@ -166,10 +186,10 @@ class Loader:
 
     def _make(self, rows: list[_Window], number: int) -> Sample:
         samples = []
-        for stretch, frame in rows:
+        for stretch, frame, copy in rows:
             sample = cut(stretch, self.windows, frame)
             if self._augment is not None:
-                rng = np.random.default_rng([self.config.seed, number, 2, stretch.begin + frame])
+                rng = np.random.default_rng([self.config.seed, number, 2, stretch.begin + frame, copy])
                 sample = self._augment(sample, rng)
             samples.append(sample)
         return collate(samples)

@@ -101,6 +101,14 @@ class Expert:
         self._sent: dict[str, tuple[np.ndarray, np.ndarray, float]] = {}
         self._at = -math.inf
 
+    def follow(self, chunk: ActionChunk) -> None:
+        """The hands were sent where this chunk says, by somebody else: the next path begins there."""
+        for side in SIDES:
+            first = self._spec.index(f"{side}.x")
+            row = chunk.values[0, first : first + 7]
+            self._sent[side] = (row[:3].copy(), from_rotvec(row[3:6]), float(row[6]))
+        self._at = chunk.stamp
+
     def infer(self, observation: Observation) -> ActionChunk:
         state = observation.state
         intent = self.plan.decide(state)

@@ -36,6 +36,10 @@ class GenerateConfig:
     """How far the motion that is carried out strays from the label, 0 (not at all) to 3; 1 is about 1 cm."""
     recoveries: float = 0.0
     """Share of episodes that begin after a wrong motion, 0 to 1."""
+    policy: Path | None = None
+    """Checkpoint that acts while the expert says at every frame what it would do: corrections, for another training."""
+    expert: float = 0.0
+    """With --policy: share of the time that the expert leads all the same, 0 to 1."""
     pixels: int = 128
     """Side of the square pictures, even, 16 to 1024."""
     backend: Literal["local", "ray"] = "local"
@@ -50,6 +54,7 @@ class GenerateConfig:
             ("seed", 0, 2**32 - 1),
             ("noise", 0.0, 3.0),
             ("recoveries", 0.0, 1.0),
+            ("expert", 0.0, 1.0),
             ("pixels", 16, 1024),
         ):
             value = getattr(self, name)
@@ -57,5 +62,9 @@ class GenerateConfig:
                 raise TeachError(f"GenerateConfig.{name} is {value}; it must be {low} to {high}.")
         if self.pixels % 2:
             raise TeachError(f"GenerateConfig.pixels is {self.pixels}; video needs an even number.")
+        if self.policy is not None and (self.noise or self.recoveries):
+            raise TeachError("Noise and recoveries are for the expert's own motion; leave them out with --policy.")
+        if self.policy is None and self.expert:
+            raise TeachError(f"GenerateConfig.expert is {self.expert}; it goes with --policy only.")
         if self.address is not None and self.backend != "ray":
             raise TeachError(f"GenerateConfig.address is {self.address!r}; it goes with the backend `ray` only.")

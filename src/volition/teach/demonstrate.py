@@ -9,36 +9,34 @@ action for the next tenth of a second, in both action spaces. What is carried ou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from volition.body.proprioception import Proprioception
-from volition.data.feature import ACTION, IMAGES, STATE, Feature, image_feature, vector_feature
+from volition.data.feature import ACTION, STATE, Feature, image_feature, vector_feature
 from volition.data.stage import EpisodeStage
 from volition.eval.episode import Outcome, run_episode
 from volition.eval.rollout import Rig
+from volition.policy import Policy
 from volition.robots.g1 import g1
-from volition.runtime.report import Tick
 from volition.sim.choices import layout
 from volition.sim.errand import Errand, expert_for
 from volition.sim.expert import Expert
 from volition.sim.randomise import Draw
 from volition.sim.scene import Scene
-from volition.sim.senses import Senses
-from volition.sim.sight import Sight
 from volition.sim.stage import Stage
+from volition.teach.correct import Corrector, Lead
 from volition.teach.errors import TeachError
 from volition.teach.labels import JointLabels
 from volition.teach.noise import Stray, Wrong, wrong_motion
+from volition.teach.notes import JOINT, Notes
 from volition.teach.recipe import ATTEMPTS, Job, Recipe
 from volition.teach.truth import TruthLabels
 from volition.teach.words import belongs, instruction_for
 from volition.types import ActionChunk, ActionSpec, Observation, RobotSpec
-
-JOINT = f"{ACTION}.joint"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,16 +62,9 @@ def features_of(robot: RobotSpec, proprioception: Proprioception) -> tuple[Featu
 class Demonstrator:
     """A Policy: the expert, its hand guided a little wrong, and its answers written down."""
 
-    def __init__(
-        self, errand: Errand, teacher: Teacher, stage: EpisodeStage, stray: Stray, wrong: Wrong | None
-    ) -> None:
-        self._expert, self._stray, self._stage = expert_for(errand), stray, stage
+    def __init__(self, errand: Errand, notes: Notes, stray: Stray, wrong: Wrong | None) -> None:
+        self._expert, self._stray, self._notes = expert_for(errand), stray, notes
         self._wrong, self._straying = wrong, None if wrong is None else Expert(errand.stage, wrong)
-        self._senses = Senses(errand.stage.scene)
-        self._errand, self._sight = errand, Sight(errand.stage)
-        self._teacher = teacher
-        self._last: float | None = None
-        self._fault: Exception | None = None
 
     @property
     def action_spec(self) -> ActionSpec:
@@ -86,13 +77,8 @@ class Demonstrator:
         try:
             return self._demonstrate(observation)
         except Exception as error:
-            self._fault = error
+            self._notes.fault = error
             raise
-
-    def confess(self, tick: Tick) -> None:
-        """Raise what `infer` raised: the loop takes it for a policy's failure and would go on."""
-        if self._fault is not None:
-            raise self._fault
 
     def _demonstrate(self, observation: Observation) -> ActionChunk:
         if self._straying is not None and self._wrong is not None:
@@ -100,27 +86,8 @@ class Demonstrator:
                 return self._straying.infer(observation)
             self._straying = None
         chunk = self._expert.infer(observation)
-        self._record(self._senses.observe(observation), chunk.values[0], observation)
-        return ActionChunk(
-            stamp=chunk.stamp,
-            values=self._stray.off(chunk),
-            dt=chunk.dt,
-            spec=chunk.spec,
-            status=chunk.status,
-            note=chunk.note,
-        )
-
-    def _record(self, seen: Observation, action: np.ndarray, true: Observation) -> None:
-        teacher, period = self._teacher, 1.0 / self._teacher.robot.policy_rate_hz
-        if self._last is not None and abs(true.stamp - self._last - period) > 1e-6:
-            raise TeachError(f"A frame came {true.stamp - self._last:.3f} s after the one before, not {period:g} s.")
-        self._last = true.stamp
-        values: dict[str, Any] = {IMAGES + name: image for name, image in seen.images.items()}
-        values[STATE] = teacher.proprioception.vector(seen.state)
-        values[ACTION] = action
-        values[JOINT] = teacher.labels.label(true.state, action)  # the label is the expert's, who knows the truth
-        values |= teacher.truth.label(self._errand, self._sight)
-        self._stage.add_frame(values, true.instruction)
+        self._notes.write(observation, self._notes.senses.observe(observation), chunk.values[0])
+        return replace(chunk, values=self._stray.off(chunk))
 
 
 class Teacher:
@@ -132,6 +99,7 @@ class Teacher:
         self.proprioception = Proprioception(self.robot)
         self.labels, self.truth = JointLabels(self.robot), TruthLabels(self.robot)
         self.features = features_of(self.robot, self.proprioception)
+        self.policy = None if not recipe.policy else _learned(recipe.policy, self.robot)
 
     def episode(self, job: Job, folder: Path) -> Made:
         """Stage this episode into `folder`. Scenes of another split are passed over, and those in which the expert fails."""
@@ -142,12 +110,12 @@ class Teacher:
                 continue
             frames = EpisodeStage(folder, self.features, self.robot.policy_rate_hz)
             try:
-                why, info = self._attempt(job, attempt, scene, frames)
+                why, success, info = self._attempt(job, attempt, scene, frames)
             except BaseException:
                 frames.discard()
                 raise
             if not why:
-                frames.finish(success=True, info={**info, "failed": failed})
+                frames.finish(success=success, info={**info, "failed": failed})
                 return Made(number=job.number, folder=str(folder), failed=tuple(failed))
             frames.discard()
             failed.append(why)
@@ -156,33 +124,58 @@ class Teacher:
             f"({', '.join(sorted(set(failed))) or 'none'}); turn the noise or an axis down."
         )
 
-    def _attempt(self, job: Job, attempt: int, scene: Scene, frames: EpisodeStage) -> tuple[str, Mapping[str, Any]]:
-        """Why it is not to be kept, empty if it is; and what is worth knowing of it."""
+    def _attempt(self, job: Job, attempt: int, scene: Scene, frames: EpisodeStage) -> _Attempt:
         recipe = self.recipe
         instruction = instruction_for(scene, recipe.stream(job, attempt, "words"), recipe.split)
         strays = np.random.default_rng(recipe.stream(job, attempt, "recoveries")).random() < recipe.recoveries
         stage = Stage(scene, self.robot, cameras=True)
         try:
             errand = Errand(stage)
+            notes = Notes(errand, self, frames)
             wrong = wrong_motion(recipe.stream(job, attempt, "wrong"), stage.time) if strays else None
             stray = Stray(recipe.noise, self.robot.action("ee"), recipe.stream(job, attempt, "noise"))
-            demonstrator = Demonstrator(errand, self, frames, stray, wrong)
-            outcome = run_episode(
-                self.rig, errand, demonstrator, instruction, cameras=True, on_tick=demonstrator.confess
-            )
+            teaching: Policy = Demonstrator(errand, notes, stray, wrong)
+            if self.policy is not None:
+                teaching = Corrector(
+                    errand, self.policy, notes, Lead(recipe.expert, recipe.stream(job, attempt, "lead"))
+                )
+            outcome = run_episode(self.rig, errand, teaching, instruction, cameras=True, on_tick=notes.confess)
         finally:
             stage.close()
-        return _why_not(outcome, 0.0 if wrong is None else wrong.seconds), {
-            "skill": job.skill,
-            "seed": scene.seed,
-            "instruction": instruction,
-            "split": recipe.split,
-            "goals": [asdict(goal) for goal in scene.goals],
-            "time_s": round(outcome.time_s, 3),
-            "noise": recipe.noise,
-            "strayed_s": 0.0 if wrong is None else round(wrong.seconds, 3),  # before the first frame
-            "scene": scene.to_json(),
-        }
+        if self.policy is not None:
+            why = "" if len(frames) else "nothing to correct"
+        else:
+            why = _why_not(outcome, 0.0 if wrong is None else wrong.seconds)
+        return _Attempt(
+            why,
+            outcome.success,
+            {
+                "outcome": outcome.why,
+                "skill": job.skill,
+                "seed": scene.seed,
+                "instruction": instruction,
+                "split": recipe.split,
+                "goals": [asdict(goal) for goal in scene.goals],
+                "time_s": round(outcome.time_s, 3),
+                "noise": recipe.noise,
+                "strayed_s": 0.0 if wrong is None else round(wrong.seconds, 3),  # before the first frame
+                "scene": scene.to_json(),
+            },
+        )
+
+
+class _Attempt(NamedTuple):
+    why: str  # it is not to be kept; empty if it is
+    success: bool
+    info: Mapping[str, Any]  # what is worth knowing of it
+
+
+def _learned(folder: str, robot: RobotSpec) -> Policy:
+    """Imported late: demonstrations need no torch."""
+    from volition.model.checkpoint import load
+    from volition.model.policy import LearnedPolicy
+
+    return LearnedPolicy(load(folder), robot)
 
 
 def _why_not(outcome: Outcome, strayed_s: float) -> str:

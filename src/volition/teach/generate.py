@@ -8,6 +8,7 @@ into a folder of its own, so that a worker which outlives its killed parent for 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
@@ -16,6 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -27,6 +29,7 @@ from volition.robots.g1 import g1
 from volition.sim.choices import axes_of, skills_of
 from volition.teach.configs import GenerateConfig
 from volition.teach.demonstrate import features_of
+from volition.teach.errors import TeachError
 from volition.teach.ledger import Ledger
 from volition.teach.ray_workers import RayWorkers
 from volition.teach.recipe import Recipe
@@ -48,6 +51,7 @@ def generate(config: GenerateConfig) -> int:
         noise=config.noise,
         recoveries=config.recoveries,
         pixels=config.pixels,
+        **({} if config.policy is None else _corrected(config.policy, config.expert)),
     )
     ledger = Ledger(config.out, recipe)
     robot = g1(recipe.pixels)
@@ -69,6 +73,18 @@ def generate(config: GenerateConfig) -> int:
             ledger.add_run(**run, workers=config.workers, backend=config.backend, cores=os.cpu_count())
     ledger.print()
     return 0
+
+
+def _corrected(policy: Path, expert: float) -> dict[str, Any]:
+    weights = policy / "model.safetensors"
+    if not weights.is_file():
+        raise TeachError(f"{policy} has no model.safetensors; give the folder of a checkpoint, such as out/run/best.")
+    with weights.open("rb") as file:
+        return {
+            "policy": str(policy.resolve()),
+            "weights": hashlib.file_digest(file, "sha256").hexdigest(),
+            "expert": expert,
+        }
 
 
 def _fill(config: GenerateConfig, recipe: Recipe, writer: DatasetWriter) -> None:

@@ -39,6 +39,9 @@ class Recipe:
     recoveries: float = 0.0
     pixels: int = 128
     split: str = "train"  # of the words
+    policy: str = ""  # folder of a checkpoint that acts while the expert corrects it; empty: the expert acts
+    weights: str = ""  # sha256 of its weights
+    expert: float = 0.0  # share of the time that the expert leads all the same
 
     def __post_init__(self) -> None:
         for name in self.skills:
@@ -65,4 +68,6 @@ class Recipe:
         return self.scene_seed(job, attempt), zlib.crc32(job.skill.encode()), zlib.crc32(use.encode())
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {"skills": list(self.skills)}
+        """A policy is known by its weights, wherever they lie."""
+        values = {name: value for name, value in dataclasses.asdict(self).items() if name != "policy"}
+        return values | {"skills": list(self.skills)}

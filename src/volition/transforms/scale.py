@@ -93,7 +93,9 @@ def scale_of(
     needed = {"mean_std": ("mean", "std"), "min_max": ("min", "max"), "quantiles": ("q01", "q99")}[kind]
     for key in needed:
         if key not in statistics:
-            raise ContractError(f"The statistics lack {key}, which the scale {kind} needs; they have {', '.join(statistics)}.")
+            raise ContractError(
+                f"The statistics lack {key}, which the scale {kind} needs; they have {', '.join(statistics)}."
+            )
         value = np.asarray(statistics[key], dtype=np.float64)
         if value.shape != (count,) or not np.isfinite(value).all():
             raise ContractError(f"The statistics' {key} has shape {value.shape}; it must be {count} finite numbers.")

@@ -1,0 +1,286 @@
+"""`volition train`: data sets, a recipe and a trainer put together; a checkpoint that runs in closed loop comes out.
+
+TrainCommand -> data, codec, Design -> VLA -> Trainer (validation, closed-loop evaluation) -> out/best, out/last
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from volition.data.augment import Augmentation
+from volition.data.errors import DataError
+from volition.data.feature import IMAGES, STATE
+from volition.data.loader import LoaderConfig
+from volition.data.store import Dataset
+from volition.eval.trials import success_rate
+from volition.model.checkpoint import Checkpoint, Design, write
+from volition.model.language.bpe import train_bpe
+from volition.model.recipes import Recipe, recipe
+from volition.model.shapes import Shapes
+from volition.model.vla import VLA
+from volition.robots.description import describe
+from volition.robots.g1 import g1
+from volition.train.adapt import LoraConfig, add_lora, freeze, plain_weights
+from volition.train.batches import BatchConfig, Batches, codec_of
+from volition.train.command import TrainCommand
+from volition.train.contracts import Physical
+from volition.train.errors import TrainError
+from volition.train.mixture import Mixture, MixtureConfig
+from volition.train.phrases import Phrases
+from volition.train.trainer import Trainer
+from volition.transforms.codec import Codec
+from volition.types import RobotSpec
+
+TRIALS = 50_000_000  # first seed of evaluations while training: data sets and reports begin elsewhere
+VOCABULARY = 1000  # tokens of a language that is trained here
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Everything a run is made of, before the first step."""
+
+    model: VLA
+    design: Design
+    codec: Codec
+    robot: RobotSpec
+    data: Mixture | Batches
+    held_out: Mixture | Batches | None
+    about: dict[str, Any]
+
+
+def train(command: TrainCommand) -> int:
+    """Train and write checkpoints; returns 0."""
+    prepared = prepare(command)
+    known = {"command": described(command), **prepared.about}
+
+    def export(folder: Path, model: nn.Module, about: dict[str, Any]) -> None:
+        write(folder, checkpoint_of(prepared, cast(VLA, model), {**known, **about}), plain_weights(model))
+
+    def evaluate(step: int, model: nn.Module) -> dict[str, float]:
+        found = success_rate(
+            checkpoint_of(prepared, cast(VLA, model), {}), command.evaluate, command.episodes, seed=TRIALS
+        )
+        return {"success": found.rate, **{f"success/{name}": value for name, value in found.by_skill.items()}}
+
+    spec = prepared.codec.spec
+    physical = Physical(
+        names=spec.names,
+        units=tuple(dimension.unit for dimension in spec.dimensions),
+        convert=lambda values: torch.from_numpy(prepared.codec.actions.inverse(values.numpy())),
+        discrete=tuple(d.name for d in spec.dimensions if d.meaning == "discrete"),
+    )
+    trainer = Trainer(
+        prepared.model, prepared.data, _with_defaults(command, recipe(command.recipe)).train, command.out,
+        held_out=prepared.held_out, physical=physical, evaluate=evaluate if command.evaluate else None, export=export, resume=command.resume,
+    )  # fmt: skip
+    trainer.run()
+    print(f"{command.out / 'last'} runs: volition eval {command.out / 'last'}")
+    return 0
+
+
+def prepare(command: TrainCommand) -> Prepared:
+    chosen = recipe(command.recipe)
+    command = _with_defaults(command, chosen)
+    datasets = [Dataset(folder) for folder in command.data]
+    torch.manual_seed(command.train.seed)
+    cameras = command.cameras or tuple(name.removeprefix(IMAGES) for name in datasets[0].metadata.stored)
+    view = batch_config(command, chosen, cameras)
+    size = datasets[0].feature(IMAGES + cameras[0]).shape[:2]
+    robot = robot_of(datasets, size)
+    spec = robot.action(command.action)
+    splits = [split(one, command) for one in datasets]
+    tasks = tuple(sorted({name for one in splits for name in one.skills if name}))
+    codec = codec_of(datasets, view, spec)
+    _say_kept(codec)
+    tokenizer = None
+    if chosen.language != "minilm" or "family" in command.options().get("language", {}):
+        tokenizer = train_bpe(_sentences(datasets, splits, view), VOCABULARY).to_str()
+    discrete = len(spec.dimensions) == 1 and bool(spec.discrete[0])
+    design = Design(
+        recipe=chosen.name,
+        size=command.size,
+        shapes=Shapes(
+            cameras=cameras,
+            picture=(size[0], size[1]),
+            state=len(datasets[0].feature(STATE).names or ()),
+            actions=len(spec.names),
+            chunk=view.chunk,
+            history=view.history,
+            before=view.before,
+            classes=int(spec.high[0]) + 1 if discrete else None,
+            space=f"{robot.name}/{spec.name}",
+            tasks=tasks,
+            tokenizer=tokenizer,
+        ),
+        options=command.options(),
+        history_step=view.history_step,
+        dt=1.0 / datasets[0].fps,
+    )
+    model = design.build()
+    if command.freeze:
+        freeze(model, *command.freeze)
+    if command.lora:
+        add_lora(model, LoraConfig(layers=command.lora, rank=command.lora_rank, seed=command.train.seed))
+
+    def batches(which: str) -> Mixture | Batches | None:
+        return _batches(datasets, splits, command, view, codec, model, tasks, which)
+
+    data = batches("train")
+    if data is None:
+        raise TrainError(
+            f"There is nothing to train on: no episode of {command.skills} in {', '.join(map(str, command.data))}."
+        )
+    about = {
+        "data": [{"folder": folder.name, "fingerprint": one.fingerprint(), "episodes": len(part.train)}
+                 for folder, one, part in zip(command.data, datasets, splits, strict=True)],
+        "skills": list(tasks),
+    }  # fmt: skip
+    return Prepared(
+        model=model, design=design, codec=codec, robot=robot, data=data, held_out=batches("held_out"), about=about
+    )
+
+
+def checkpoint_of(prepared: Prepared, model: VLA, about: dict[str, Any]) -> Checkpoint:
+    return Checkpoint(
+        model=model, design=prepared.design, codec=prepared.codec, robot=describe(prepared.robot), about=about
+    )
+
+
+def batch_config(command: TrainCommand, chosen: Recipe, cameras: tuple[str, ...]) -> BatchConfig:
+    view = BatchConfig(action=command.action, cameras=cameras, frame=command.frame, phrases=command.phrases)
+    view = replace(view, **chosen.batch)
+    if command.action == "primitive":
+        view = replace(view, frame="absolute", chunk=1)
+    if command.chunk:
+        view = replace(view, chunk=command.chunk)
+    return replace(view, history=command.history) if command.history else view
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Episodes by skill, for training and held out."""
+
+    skills: dict[str, list[int]]
+    held_out: list[int]
+
+    @property
+    def train(self) -> list[int]:
+        return sorted(episode for episodes in self.skills.values() for episode in episodes)
+
+
+def split(dataset: Dataset, command: TrainCommand) -> Split:
+    """The same episodes are held out whenever it is asked, and whatever is added to the data set later."""
+    asked = None if command.skills == "all" else {name.strip() for name in command.skills.split(",")}
+    found: dict[str, list[int]] = {}
+    held: list[int] = []
+    for episode in range(dataset.episodes):
+        skill = str(dataset.record(episode).info.get("skill", ""))
+        if asked is not None and skill not in asked:
+            continue
+        if np.random.default_rng([command.train.seed, episode]).random() < command.held_out:
+            held.append(episode)
+        else:
+            found.setdefault(skill, []).append(episode)
+    if asked is not None and asked - found.keys():
+        known = sorted({str(dataset.record(one).info.get("skill", "")) for one in range(dataset.episodes)})
+        raise TrainError(
+            f"{dataset.folder} has no episodes of {', '.join(sorted(asked - found.keys()))}; it has {', '.join(known)}."
+        )
+    return Split(skills=found, held_out=held)
+
+
+def robot_of(datasets: Sequence[Dataset], size: Sequence[int]) -> RobotSpec:
+    """The robot that the data sets say they are of, with cameras of this size."""
+    names = {one.metadata.robot for one in datasets}
+    robot = g1(int(size[0]))
+    if names != {robot.name}:
+        raise DataError(
+            f"The data sets are of {', '.join(sorted(names)) or 'no robot'}; policies are trained for {robot.name}."
+        )
+    return robot
+
+
+def _with_defaults(command: TrainCommand, chosen: Recipe) -> TrainCommand:
+    """The recipe's own settings where the command leaves them as they are."""
+    usual = type(command.train)()
+    changed = {
+        name: value for name, value in chosen.train.items() if getattr(command.train, name) == getattr(usual, name)
+    }
+    return replace(command, train=replace(command.train, **changed))
+
+
+def _batches(
+    datasets: Sequence[Dataset],
+    splits: Sequence[Split],
+    command: TrainCommand,
+    view: BatchConfig,
+    codec: Codec,
+    model: VLA,
+    tasks: Sequence[str],
+    which: str,
+) -> Mixture | Batches | None:
+    """Windows of all data sets, skills as often as each other where that is asked for."""
+    sets: dict[str, Batches] = {}
+    weights: dict[str, float] = {}
+    for place, (dataset, part) in enumerate(zip(datasets, splits, strict=True)):
+        training = which == "train"
+        episodes = part.train if training else part.held_out
+        frames = sum(dataset.record(episode).length for episode in episodes)
+        if not frames:
+            continue
+        many, name = len(datasets), f"{place}:{dataset.folder.name}"
+        loader = LoaderConfig(
+            batch=min(command.batch if many == 1 else max(command.batch // many, 4), frames),
+            seed=command.train.seed,
+            workers=command.loaders,
+            memory_bytes=max(command.memory_mb // many, 16) << 20,
+        )
+        sets[name] = Batches(
+            dataset, view, codec, model.read, loader, episodes=episodes, tasks=tasks,
+            augmentation=Augmentation(shift=command.shift, colour=command.colour) if training else None,
+            often=_often(dataset, part) if training and command.balance else None,
+        )  # fmt: skip
+        weights[name] = command.weights[place] if command.weights else frames
+    if len(sets) < 2:
+        return next(iter(sets.values()), None)
+    return Mixture(sets, weights, MixtureConfig(batch=command.batch, seed=command.train.seed))
+
+
+def _often(dataset: Dataset, part: Split) -> dict[int, float]:
+    """So that each skill has as many windows, however many and long its episodes are."""
+    found: dict[int, float] = {}
+    for episodes in part.skills.values():
+        frames = sum(dataset.record(episode).length for episode in episodes)
+        found |= dict.fromkeys(episodes, 1.0 / frames)
+    return found
+
+
+def _sentences(datasets: Sequence[Dataset], splits: Sequence[Split], view: BatchConfig) -> list[str]:
+    """All that training will hear said, for a tokenizer."""
+    phrases, found = Phrases(view.phrases), []
+    for dataset, part in zip(datasets, splits, strict=True):
+        for episode in part.train:
+            record = dataset.record(episode)
+            found += phrases.whole(episode, record.info, record.tasks[0])
+    return found
+
+
+def _say_kept(codec: Codec) -> None:
+    kept = [*codec.states.kept, *codec.actions.kept]
+    if kept:
+        print(f"These hardly vary in the data and stay in their own unit: {', '.join(kept)}.", file=sys.stderr)
+
+
+def described(command: TrainCommand) -> dict[str, Any]:
+    """What was asked for, as JSON values, for the record."""
+    values = {name: value for name, value in asdict(command).items() if name not in ("out", "resume")}
+    return json.loads(json.dumps(values, default=str))

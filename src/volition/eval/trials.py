@@ -1,0 +1,114 @@
+"""A learned policy tried in closed loop: scenes of a skill, words for them, the one loop, and what the referee says.
+
+    Checkpoint, skill, seed -> Scene -> LearnedPolicy behind the scene's senses -> run_episode -> Outcome
+
+The policy sees what sensors give it (`sim/senses.py`), with the scene's latency, behind the shield, on its own legs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from volition.eval.episode import Outcome, run_episode
+from volition.eval.rollout import Rig
+from volition.model.checkpoint import Checkpoint
+from volition.model.policy import LearnedPolicy
+from volition.policy import Policy
+from volition.robots.g1 import g1
+from volition.sim.choices import layout, skills_of
+from volition.sim.errand import Errand
+from volition.sim.language.held_out import split_of
+from volition.sim.language.say import say
+from volition.sim.randomise import Axes, Draw
+from volition.sim.scene import Scene
+from volition.sim.senses import Senses
+from volition.sim.stage import Stage
+from volition.types import ActionChunk, ActionSpec, Observation
+
+
+class Sensing:
+    """A policy that sees as the scene's sensors do."""
+
+    def __init__(self, policy: Policy, scene: Scene) -> None:
+        self._policy, self._senses = policy, Senses(scene)
+
+    @property
+    def action_spec(self) -> ActionSpec:
+        return self._policy.action_spec
+
+    def reset(self, instruction: str) -> None:
+        self._policy.reset(instruction)
+
+    def infer(self, observation: Observation) -> ActionChunk:
+        return self._policy.infer(self._senses.observe(observation))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    skill: str
+    seed: int
+    instruction: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """Successes of all trials; each skill's too."""
+
+    trials: tuple[Trial, ...]
+
+    @property
+    def rate(self) -> float:
+        return float(np.mean([trial.outcome.success for trial in self.trials]))
+
+    @property
+    def by_skill(self) -> dict[str, float]:
+        names = dict.fromkeys(trial.skill for trial in self.trials)
+        return {
+            name: float(np.mean([one.outcome.success for one in self.trials if one.skill == name])) for name in names
+        }
+
+
+class Tester:
+    """Builds what trials share once: the policy, the body and the shield."""
+
+    def __init__(self, checkpoint: Checkpoint, *, device: str = "cpu", axes: Axes | None = None) -> None:
+        self.robot = g1(checkpoint.design.shapes.picture[0])
+        self.policy = LearnedPolicy(checkpoint, self.robot, device=device)
+        self.axes = axes or Axes()
+        self._rig = Rig(self.robot)
+
+    def trial(self, skill: str, seed: int, *, split: str = "train") -> Trial:
+        """The scene and its words are decided by the seed alone."""
+        scene = layout(skill, Draw(seed, self.axes))
+        instruction = say(scene, scene.goals, np.random.default_rng([seed, 1]), split).text
+        return Trial(skill=skill, seed=seed, instruction=instruction, outcome=self.run(scene, instruction))
+
+    def run(self, scene: Scene, instruction: str) -> Outcome:
+        stage = Stage(scene, self.robot, cameras=True)
+        try:
+            errand = Errand(stage)
+            return run_episode(self._rig, errand, Sensing(self.policy, scene), instruction, cameras=True)
+        finally:
+            stage.close()
+
+
+def seeds_of(skill: str, count: int, first: int, *, split: str = "train") -> list[int]:
+    """The first seeds from `first` on whose scenes are of this split: what training might have seen, or what it never does."""
+    found: list[int] = []
+    seed = first
+    while len(found) < count:
+        if split_of(layout(skill, Draw(seed))) == split:
+            found.append(seed)
+        seed += 1
+    return found
+
+
+def success_rate(checkpoint: Checkpoint, skills: str | Sequence[str], episodes: int, *, seed: int) -> Rate:
+    """So many trials of each skill, one after the other in this process."""
+    names = skills_of(skills) if isinstance(skills, str) else tuple(skills)
+    tester = Tester(checkpoint)
+    return Rate(trials=tuple(tester.trial(name, one) for name in names for one in seeds_of(name, episodes, seed)))

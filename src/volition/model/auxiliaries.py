@@ -1,0 +1,316 @@
+"""What a policy is taught beside actions: which picture belongs to which words, where the thing is, what is done.
+
+tokens of Views, Words, Context, Inputs, Targets -> losses by name, already weighted -> added to the head's.
+Each loss is {} where the data set has no such truth, and zero with a gradient where a batch has nothing to learn from.
+`Finished` is asked at run time too. Pictures are those of the newest step: the truth is of that moment.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from volition.errors import ContractError
+from volition.model.inputs import Context, Inputs, Sentences, Targets, Words
+
+
+class Auxiliary(Protocol):
+    """`tokens` (B, T*V*P, width) are those of Views, before the fusion."""
+
+    def losses(
+        self, tokens: Tensor, words: Words, context: Context, inputs: Inputs, targets: Targets
+    ) -> dict[str, Tensor]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """What the auxiliaries are joined to: widths of what they read, and how the tokens of pictures are laid out."""
+
+    vision: int
+    words: int
+    context: int
+    views: int
+    cells: tuple[int, int] | None  # of Views; None where tokens are no grid
+    history: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastConfig:
+    weight: float = 0.1
+    temperature: float = 0.07
+    learn_temperature: bool = False
+    width: int = 128
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0 or self.width < 1:
+            raise ContractError(f"temperature and width are {self.temperature}, {self.width}; both must be positive.")
+
+
+class Contrast(nn.Module):
+    """InfoNCE both ways (CLIP, Radford et al. 2021): a picture is closer to its own words than to the batch's others.
+
+    Rows with the same sentence are left out of each other's negatives: a batch of a few tasks repeats its sentences.
+    """
+
+    def __init__(self, config: ContrastConfig, *, sizes: Sizes) -> None:
+        super().__init__()
+        self.config = config
+        self.sizes = sizes
+        self.picture = nn.Sequential(nn.LayerNorm(sizes.vision), nn.Linear(sizes.vision, config.width))
+        self.sentence = nn.Sequential(nn.LayerNorm(sizes.words), nn.Linear(sizes.words, config.width))
+        scale = torch.tensor(-math.log(config.temperature))
+        self.log_scale = nn.Parameter(scale, requires_grad=config.learn_temperature)
+
+    def losses(
+        self, tokens: Tensor, words: Words, context: Context, inputs: Inputs, targets: Targets
+    ) -> dict[str, Tensor]:
+        picture = functional.normalize(self.picture(_newest(tokens, self.sizes).mean((1, 2))), dim=-1)
+        sentence = functional.normalize(self.sentence(words.pooled), dim=-1)
+        alike = picture @ sentence.T * self.log_scale.clamp(max=math.log(100)).exp()  # (B, B), row: picture
+        own = torch.eye(len(alike), dtype=torch.bool, device=alike.device)
+        alike = alike.masked_fill(same_sentence(inputs.sentences) & ~own, float("-inf"))
+        right = torch.arange(len(alike), device=alike.device)
+        loss = (functional.cross_entropy(alike, right) + functional.cross_entropy(alike.T, right)) / 2
+        return {"contrast": self.config.weight * loss}
+
+
+def same_sentence(sentences: Sentences) -> Tensor:
+    """(B, B) bool: the real tokens of the two rows are the same."""
+    ids = sentences.ids.masked_fill(~sentences.mask, -1)
+    return (ids[:, None] == ids[None]).all(-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroundingConfig:
+    """`things` is G of Truth: the thing the words mean, the place, ... A weight of 0 leaves that part out."""
+
+    things: int = 2
+    position_weight: float = 0.2
+    point_weight: float = 0.05
+    hidden: int = 128
+
+    def __post_init__(self) -> None:
+        if min(self.things, self.hidden) < 1:
+            raise ContractError(f"things and hidden are {self.things} and {self.hidden}; both must be at least 1.")
+
+
+class Grounding(nn.Module):
+    """Where the things are that the words mean: in the pelvis frame, and in each picture where tokens are a grid."""
+
+    def __init__(self, config: GroundingConfig, *, sizes: Sizes) -> None:
+        super().__init__()
+        self.config = config
+        self.sizes = sizes
+        self.position = _mlp(sizes.context, config.hidden, 3 * config.things)
+        self.heat = _Heat(sizes, config.hidden, config.things) if sizes.cells and config.point_weight else None
+
+    def positions(self, context: Context) -> Tensor:
+        """(B, G, 3) m, pelvis frame."""
+        return self.position(context.pooled).unflatten(-1, (self.config.things, 3))
+
+    def points(self, tokens: Tensor, words: Words) -> Tensor:
+        """(B, V, G, 2), 0 to 1 right and down: the mean place under the heat of the cells."""
+        heat = self.heatmaps(tokens, words).flatten(-2)
+        return heat @ _centres(self.sizes, heat)
+
+    def heatmaps(self, tokens: Tensor, words: Words) -> Tensor:
+        """(B, V, G, h, w): each map's share of a whole; to be drawn over the picture."""
+        if self.heat is None or self.sizes.cells is None:
+            raise ContractError("There are no points in pictures: the tokens are no grid, or point_weight is 0.")
+        return self.heat(tokens, words).softmax(-1).unflatten(-1, self.sizes.cells)
+
+    def losses(
+        self, tokens: Tensor, words: Words, context: Context, inputs: Inputs, targets: Targets
+    ) -> dict[str, Tensor]:
+        truth, config = targets.truth, self.config
+        terms: dict[str, Tensor] = {}
+        if truth.positions is not None and config.position_weight:
+            _same_shape("positions", truth.positions, (inputs.size, config.things, 3))
+            guess = self.positions(context)
+            there = torch.ones_like(guess[..., 0], dtype=torch.bool) if truth.present is None else truth.present
+            # An absent thing's place may be NaN, and 0 * NaN is NaN: it is replaced, not weighed with zero.
+            aim = torch.where(there[..., None], truth.positions, guess.detach())
+            off = functional.smooth_l1_loss(guess, aim, beta=0.05, reduction="none").sum(-1)  # beta: 5 cm
+            terms["position"] = config.position_weight * _mean(off, there)
+        if truth.points is not None and self.heat is not None and self.sizes.cells is not None:
+            _same_shape("points", truth.points, (inputs.size, self.sizes.views, config.things, 2))
+            there = ((truth.points >= 0) & (truth.points <= 1)).all(-1)  # also False for NaN
+            if truth.visible is not None:
+                there = there & truth.visible
+            if truth.present is not None:
+                there = there & truth.present[:, None]
+            aim = _spread(torch.where(there[..., None], truth.points, 0.5), self.sizes.cells)
+            off = -(aim * self.heat(tokens, words).log_softmax(-1)).sum(-1)  # (B, V, G)
+            terms["point"] = config.point_weight * _mean(off, there)
+        return terms
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationConfig:
+    """`positive` weighs the thing's cells against the others: it covers few."""
+
+    weight: float = 0.1
+    positive: float = 5.0
+    hidden: int = 64
+
+    def __post_init__(self) -> None:
+        if self.positive <= 0 or self.hidden < 1:
+            raise ContractError(f"positive and hidden are {self.positive} and {self.hidden}; both must be positive.")
+
+
+class Segmentation(nn.Module):
+    """Which cells of each picture the thing covers that the words mean. Needs tokens that are a grid."""
+
+    def __init__(self, config: SegmentationConfig, *, sizes: Sizes) -> None:
+        super().__init__()
+        if sizes.cells is None:
+            raise ContractError("Segmentation needs tokens that are a grid; choose an encoder that gives one.")
+        self.config = config
+        self.cells = sizes.cells
+        self.heat = _Heat(sizes, config.hidden, 1)
+        self.bias = nn.Parameter(torch.zeros(()))
+
+    def logits(self, tokens: Tensor, words: Words) -> Tensor:
+        """(B, V, h, w)"""
+        return self.heat(tokens, words).squeeze(2).unflatten(-1, self.cells) + self.bias
+
+    def losses(
+        self, tokens: Tensor, words: Words, context: Context, inputs: Inputs, targets: Targets
+    ) -> dict[str, Tensor]:
+        masks = targets.truth.masks
+        if masks is None:
+            return {}
+        logits = self.logits(tokens, words)
+        if masks.ndim != 4 or masks.shape[:2] != logits.shape[:2]:
+            raise ContractError(f"masks are {tuple(masks.shape)}; they must be {tuple(logits.shape[:2])} + (h, w).")
+        share = functional.interpolate(masks.to(logits.dtype), size=self.cells, mode="area")
+        positive = torch.tensor(self.config.positive, device=logits.device, dtype=logits.dtype)
+        loss = functional.binary_cross_entropy_with_logits(logits, share, pos_weight=positive)
+        return {"segmentation": self.config.weight * loss}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedConfig:
+    weight: float = 0.1
+    hidden: int = 64
+
+    def __post_init__(self) -> None:
+        if self.hidden < 1:
+            raise ContractError(f"hidden is {self.hidden}; it must be at least 1.")
+
+
+class Finished(nn.Module):
+    """Whether what was asked is done. The one auxiliary that a policy also uses when it runs."""
+
+    def __init__(self, config: FinishedConfig, *, sizes: Sizes) -> None:
+        super().__init__()
+        self.config = config
+        self.judge = _mlp(sizes.context, config.hidden, 1)
+
+    def share(self, context: Context) -> Tensor:
+        """(B,) the probability that it is done."""
+        return self.judge(context.pooled).squeeze(-1).sigmoid()
+
+    def losses(
+        self, tokens: Tensor, words: Words, context: Context, inputs: Inputs, targets: Targets
+    ) -> dict[str, Tensor]:
+        finished = targets.truth.finished
+        if finished is None:
+            return {}
+        _same_shape("finished", finished, (inputs.size,))
+        logits = self.judge(context.pooled).squeeze(-1)
+        loss = functional.binary_cross_entropy_with_logits(logits, finished.to(logits.dtype))
+        return {"finished": self.config.weight * loss}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuxiliariesConfig:
+    """None leaves one out."""
+
+    contrast: ContrastConfig | None = None
+    grounding: GroundingConfig | None = field(default_factory=GroundingConfig)
+    segmentation: SegmentationConfig | None = None
+    finished: FinishedConfig | None = field(default_factory=FinishedConfig)
+
+
+def build_auxiliaries(config: AuxiliariesConfig, *, sizes: Sizes) -> nn.ModuleDict:
+    """The chosen ones by name; each is an Auxiliary."""
+    parts = nn.ModuleDict()
+    if config.contrast is not None:
+        parts["contrast"] = Contrast(config.contrast, sizes=sizes)
+    if config.grounding is not None:
+        parts["grounding"] = Grounding(config.grounding, sizes=sizes)
+    if config.segmentation is not None:
+        parts["segmentation"] = Segmentation(config.segmentation, sizes=sizes)
+    if config.finished is not None:
+        parts["finished"] = Finished(config.finished, sizes=sizes)
+    return parts
+
+
+class _Heat(nn.Module):
+    """Logits of each cell for each thing: how well the cell's token answers what the words ask. (B, V, G, P)"""
+
+    def __init__(self, sizes: Sizes, hidden: int, things: int) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.ask = nn.Linear(sizes.words, things * hidden)
+        self.answer = nn.Sequential(nn.LayerNorm(sizes.vision), nn.Linear(sizes.vision, hidden), nn.GELU())
+        self.hidden = hidden
+
+    def forward(self, tokens: Tensor, words: Words) -> Tensor:
+        cells = self.answer(_newest(tokens, self.sizes))  # (B, V, P, hidden)
+        asked = self.ask(words.pooled).unflatten(-1, (-1, self.hidden))  # (B, G, hidden)
+        return torch.einsum("bgh,bvph->bvgp", asked, cells) / math.sqrt(self.hidden)
+
+
+def _mlp(width: int, hidden: int, out: int) -> nn.Sequential:
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, out))
+
+
+def _newest(tokens: Tensor, sizes: Sizes) -> Tensor:
+    """(B, T*V*P, D) -> (B, V, P, D) of the last step."""
+    a_step, rest = divmod(tokens.shape[1], sizes.history)
+    known = sizes.cells is None or a_step == sizes.views * sizes.cells[0] * sizes.cells[1]
+    if rest or a_step % sizes.views or not known:
+        raise ContractError(
+            f"There are {tokens.shape[1]} tokens of pictures; these auxiliaries were built for {sizes.history} steps, "
+            f"{sizes.views} cameras and cells {sizes.cells}."
+        )
+    return tokens[:, -a_step:].unflatten(1, (sizes.views, -1))
+
+
+def _centres(sizes: Sizes, like: Tensor) -> Tensor:
+    """(P, 2): x and y of the cells' middles, 0 to 1."""
+    rows, columns = sizes.cells or (0, 0)
+    y = (torch.arange(rows, device=like.device, dtype=like.dtype) + 0.5) / rows
+    x = (torch.arange(columns, device=like.device, dtype=like.dtype) + 0.5) / columns
+    return torch.stack([x.repeat(rows), y.repeat_interleave(columns)], dim=-1)
+
+
+def _spread(points: Tensor, cells: tuple[int, int]) -> Tensor:
+    """(..., 2) -> (..., P): a point as shares of the four cells around it, whose mean place is the point.
+
+    A heat that learns these shares by cross-entropy has the point as its mean, and learns faster than from the
+    distance of the mean alone, whose gradient fades where the heat is flat. Within half a cell of the border the
+    mean is the border cell's middle.
+    """
+    shares = []
+    for axis, count in ((1, cells[0]), (0, cells[1])):  # rows, columns
+        place = (points[..., axis] * count - 0.5).clamp(0, count - 1)
+        shares.append((1 - (place[..., None] - torch.arange(count, device=points.device)).abs()).clamp(min=0))
+    return (shares[0][..., :, None] * shares[1][..., None, :]).flatten(-2)
+
+
+def _mean(values: Tensor, there: Tensor) -> Tensor:
+    """The mean of those that are there; zero with a gradient where none is."""
+    return torch.where(there, values, 0.0 * values).sum() / there.sum().clamp(min=1)
+
+
+def _same_shape(name: str, given: Tensor, wanted: tuple[int, ...]) -> None:
+    if given.shape != wanted:
+        raise ContractError(f"Truth's {name} are {tuple(given.shape)}; this model needs {wanted}.")

@@ -1,0 +1,107 @@
+"""What a learned model is given and what it is taught with: tensors with names. The nouns of `model/` and `train/`.
+
+    images, sentences, state --views, language, state--> tokens --fusion--> Context --head--> actions or losses
+
+Shapes: `B` batch, `T` observation steps, `V` cameras, `H W` picture, `P` tokens a picture, `N` tokens, `L` words,
+`D` width, `S` state, `K` action steps, `A` action dimensions. Masks are True where something is real. States and
+actions are in the model's own scale (`transforms/`); nothing here is privileged but Truth, which only losses see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentences:
+    """Sentences as tokens. `embedded` is what a frozen encoder made of them, computed once a sentence and cached."""
+
+    ids: Tensor  # (B, L) long
+    mask: Tensor  # (B, L) bool
+    embedded: Tensor | None = None  # (B, L, W)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """Sentences as a language encoder gives them. `pooled` is of the real tokens only."""
+
+    tokens: Tensor  # (B, L, W)
+    mask: Tensor  # (B, L) bool
+    pooled: Tensor  # (B, W)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """One batch of what a policy sees. Pictures are as cameras give them; each encoder states its own normalisation."""
+
+    images: Mapping[str, Tensor]  # camera -> (B, T, H, W, 3) uint8, RGB
+    state: Tensor  # (B, T, S) float
+    seen: Tensor  # (B, T) bool: False before the episode began, where the first step is repeated
+    sentences: Sentences
+    depth: Mapping[str, Tensor] = field(default_factory=dict)  # camera -> (B, T, H, W) float, m
+    done: Tensor | None = None  # (B, H, A) float: the actions before, oldest first
+    done_mask: Tensor | None = None  # (B, H) bool
+    task: Tensor | None = None  # (B,) long: which task it is, -1 where nobody said; None: nobody said at all
+
+    @property
+    def size(self) -> int:
+        return self.state.shape[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What the simulator knows and cameras do not: for auxiliary losses. None where the data set does not have it."""
+
+    positions: Tensor | None = None  # (B, G, 3) float, m, pelvis frame: the thing the words mean, the place, ...
+    points: Tensor | None = None  # (B, V, G, 2) float: where they are in each picture, 0 to 1 right and down
+    present: Tensor | None = None  # (B, G) bool: there is such a thing
+    visible: Tensor | None = None  # (B, V, G) bool: it is inside the picture
+    masks: Tensor | None = None  # (B, V, h, w) float, 0 to 1: how much of each cell the thing covers
+    finished: Tensor | None = None  # (B,) float, 0 or 1: what was asked is done
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """What should have come out."""
+
+    actions: Tensor  # (B, K, A) float; a discrete dimension holds its id
+    real: Tensor  # (B, K) bool: False after the episode's end
+    task: Tensor | None = None  # (B,) long, -1 unknown
+    reasoning: Sentences | None = None  # what to say before acting
+    truth: Truth = field(default_factory=Truth)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a fusion makes of everything seen and told, and all that a head knows."""
+
+    tokens: Tensor  # (B, N, D)
+    mask: Tensor  # (B, N) bool
+    pooled: Tensor  # (B, D)
+
+
+def to(value: Thing, device: torch.device | str) -> Thing:
+    """The same on another device: tensors in dataclasses, mappings and lists."""
+    return _each(value, lambda tensor: tensor.to(device, non_blocking=True))
+
+
+def rows(value: Thing, which: Tensor | slice) -> Thing:
+    """Some rows of a batch."""
+    return _each(value, lambda tensor: tensor[which])
+
+
+def _each(value: Any, change: Any) -> Any:
+    if isinstance(value, Tensor):
+        return change(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{one.name: _each(getattr(value, one.name), change) for one in fields(value)})
+    if isinstance(value, Mapping):
+        return {name: _each(item, change) for name, item in value.items()}
+    return value

@@ -1,0 +1,225 @@
+"""Makes a recipe's parts fit each other: widths from part to part, sizes from the data, options from the user.
+
+    Shapes + size + options --Maker--> language, views, state, fusion, head -> VLA
+
+Three sizes of every recipe: `standard` is what its inventors or the textbook describe; `small` has the same parts, made
+for training on two CPU cores; `test` is as small as it gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from volition.errors import ContractError
+from volition.model import auxiliaries as side
+from volition.model.fusion.families import build as build_fusion
+from volition.model.fusion.sizes import Sizes
+from volition.model.heads.families import build as build_head
+from volition.model.language.encoder import LanguageEncoder
+from volition.model.language.families import build as build_language
+from volition.model.shapes import Shapes
+from volition.model.state import StateConfig, StateEncoder
+from volition.model.vision.families import build_vision, vision_config
+from volition.model.vision.views import Views, ViewsConfig
+from volition.model.vla import VLA, Choice
+
+SIZES = ("standard", "small", "test")
+PARTS = ("vision", "views", "language", "state", "fusion", "head", "auxiliaries")
+Settings = Mapping[str, Any]
+# Encoders that others designed, cut down to what two cores train: a patch of 16 of 128 pixels gives 64 tokens.
+_VIT = {"hidden_size": 192, "num_hidden_layers": 4, "num_attention_heads": 3, "image_size": 128, "patch_size": 16}
+_HUB_SMALL: dict[str, Settings] = {
+    "resnet18": {},
+    "resnet50": {"size": "18"},
+    "vit": {"size": "tiny", "architecture": {**_VIT, "intermediate_size": 768}},
+    "clip": {"architecture": {**_VIT, "intermediate_size": 768}},
+    "siglip": {"architecture": {**_VIT, "intermediate_size": 768}},
+    "dinov2": {"architecture": _VIT},
+}
+_LANGUAGE_SMALL: dict[str, Settings] = {
+    "bert": {"shape": {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 512}},
+    "distilbert": {"shape": {"dim": 128, "n_layers": 2, "n_heads": 4, "hidden_dim": 512}},
+    "t5": {"shape": {"d_model": 128, "num_layers": 2, "num_heads": 4, "d_kv": 32, "d_ff": 512}},
+    "clip": {"shape": {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 512}},
+    "small": {"width": 128, "layers": 2, "heads": 4},
+}
+
+
+@dataclass(frozen=True)
+class Width:
+    """How wide and deep transformers and layers of a recipe are."""
+
+    width: int
+    heads: int
+    layers: int  # a recipe's own count is cut to this
+
+    def deep(self, layers: int) -> int:
+        return min(layers, self.layers)
+
+
+AUXILIARIES = {
+    "contrast": side.ContrastConfig,
+    "grounding": side.GroundingConfig,
+    "segmentation": side.SegmentationConfig,
+    "finished": side.FinishedConfig,
+}
+WIDTHS = {"standard": Width(512, 8, 12), "small": Width(128, 4, 3), "test": Width(32, 2, 1)}
+
+
+class Maker:
+    """One model's parts. `options` are changes by part: `{"vision": {"source": "folder"}, "head": {"loss": "l1"}}`."""
+
+    def __init__(self, shapes: Shapes, size: str, options: Mapping[str, Settings] | None = None) -> None:
+        if size not in SIZES:
+            raise ContractError(f"There is no size {size!r}; a recipe comes in {', '.join(SIZES)}.")
+        for part in options or {}:
+            if part not in PARTS:
+                raise ContractError(f"A model has no part {part!r}; its parts are {', '.join(PARTS)}.")
+        self.shapes, self.size, self._options = shapes, size, dict(options or {})
+        self.width = WIDTHS[size]
+        self._words = 0  # width of the words that the views look for
+
+    def language(self, family: str, **settings: Any) -> LanguageEncoder[Any]:
+        asked = self._options.get("language", {})
+        if "tokenizer" in asked and "family" in asked:  # a checkpoint's: everything is said
+            return build_language(**asked)
+        family = asked.get("family", family)
+        own: dict[str, Any] = {}
+        if family == "minilm":
+            if self.size == "test":
+                own = {"source": None, "size": "tiny", "frozen": False}
+        elif "source" not in asked:
+            own = {"tokenizer": self.shapes.tokenizer}
+            if self.size == "small":
+                own |= _LANGUAGE_SMALL[family]
+            elif self.size == "test":
+                own |= {"width": 32, "layers": 1, "heads": 2} if family == "small" else {"size": "tiny"}
+        return build_language(**{**own, **settings, **asked, "family": family})
+
+    def views(self, name: str, *, words: int | None = None, cross_view: int = 0, **settings: Any) -> Views:
+        """Pictures by a named encoder; `words` is the language's width where the encoder looks for what it is told."""
+        self._words = words or 0
+        asked = dict(self._options.get("vision", {}))
+        name = asked.pop("family", name)
+        config = vision_config(name, **{**self._cut(name, asked), **settings, **asked})
+        views = ViewsConfig(
+            cameras=self.shapes.cameras,
+            size=self.shapes.picture,
+            history=self.shapes.history,
+            cross_view=cross_view if len(self.shapes.cameras) > 1 else 0,
+            **self._options.get("views", {}),
+        )
+        return Views(views, encoder=build_vision(config, words=words))
+
+    def _cut(self, name: str, asked: Settings) -> dict[str, Any]:
+        """A named encoder's settings at this size."""
+        if name in _HUB_SMALL:
+            if "source" in asked:
+                return {"freeze": True}
+            if self.size == "test":
+                return {"size": "test"}
+            return dict(_HUB_SMALL[name]) if self.size == "small" else {}
+        if self.size != "test":
+            return {}
+        return {
+            "conv": {"widths": (16,), "stem": 16},
+            "points": {"widths": (16,), "stem": 16, "blocks": 1, "maps": 8, "width": 32},
+            "pixels": {"side": 8, "width": 16},
+            "mobilenet": {"stride": 8},
+        }.get(name, {})
+
+    def state(self, **settings: Any) -> StateEncoder:
+        shapes, width = self.shapes, min(self.width.width, 128)
+        sizes: dict[str, Any] = {"state": shapes.state, "history": shapes.history, "width": width, "hidden": width}
+        if shapes.before:
+            sizes |= {"actions": shapes.actions, "done": shapes.before}
+        return StateEncoder(StateConfig(**{**sizes, **settings, **self._options.get("state", {})}))
+
+    def fusion(
+        self, name: str, views: Views, language: LanguageEncoder[Any], state: StateEncoder, /, **settings: Any
+    ) -> Any:
+        asked = dict(self._options.get("fusion", {}))
+        sizes = Sizes(
+            vision=views.width,
+            words=language.width,
+            state=state.width,
+            patches=self._tokens(views),
+            steps=state.tokens,
+        )
+        return build_fusion(asked.pop("family", name), sizes, **{**settings, **asked})
+
+    def head(self, name: str, context: int, **settings: Any) -> nn.Module:
+        """A head for these shapes; an action that is one id of several is always told by classes."""
+        shapes, asked = self.shapes, dict(self._options.get("head", {}))
+        name = asked.pop("family", name)
+        if shapes.classes is not None:
+            hidden = settings.get("hidden", (self.width.width,))
+            return build_head("classes", context=context, classes=shapes.classes, steps=shapes.chunk, hidden=hidden)
+        sizes = {"actions": shapes.actions, "steps": shapes.chunk}
+        return build_head(name, context=context, **{**sizes, **settings, **asked})
+
+    def _tokens(self, views: Views) -> int:
+        """How many tokens all pictures of a sample become: found out by showing it grey ones."""
+        height, width = self.shapes.picture
+        pictures = torch.full((1, self.shapes.history, height, width, 3), 128, dtype=torch.uint8)
+        seen = torch.ones(1, self.shapes.history, dtype=torch.bool)
+        training = views.training
+        with torch.no_grad():
+            words = torch.zeros(1, self._words) if self._words else None
+            count = views.eval()(dict.fromkeys(self.shapes.cameras, pictures), seen, words).shape[1]
+        views.train(training)
+        return count
+
+    def transformer(self, layers: int) -> dict[str, int]:
+        """Settings of a part that is a transformer with so many layers."""
+        return {"width": self.width.width, "heads": self.width.heads, "layers": self.width.deep(layers)}
+
+    def join(
+        self,
+        *,
+        views: Views,
+        language: LanguageEncoder[Any],
+        state: StateEncoder,
+        fusion: Any,
+        head: Any,
+        auxiliaries: Mapping[str, Settings] | None = None,
+        choice: Choice = "none",
+    ) -> VLA:
+        """The model, with the auxiliaries that the recipe has and the options add or, with None, take away."""
+        asked: dict[str, Settings | None] = {**(auxiliaries or {}), **self._options.get("auxiliaries", {})}
+        chosen: dict[str, Any] = {"grounding": None, "finished": None}
+        for name, settings in asked.items():
+            if name not in AUXILIARIES:
+                raise ContractError(f"There is no auxiliary {name!r}; there are {', '.join(AUXILIARIES)}.")
+            try:
+                chosen[name] = None if settings is None else AUXILIARIES[name](**settings)
+            except TypeError as error:
+                raise ContractError(f"The auxiliary {name} does not take these settings: {error}.") from error
+        sizes = side.Sizes(
+            vision=views.width,
+            words=language.width,
+            context=fusion.width,
+            views=len(self.shapes.cameras),
+            cells=views.cells,
+            history=self.shapes.history,
+        )
+        return VLA(
+            views=views,
+            language=language,
+            state=state,
+            fusion=fusion,
+            head=head,
+            auxiliaries=side.build_auxiliaries(side.AuxiliariesConfig(**chosen), sizes=sizes),
+            choice=choice,
+            robot=self.shapes.space,
+        )
+
+
+def alone(language: LanguageEncoder[Any]) -> dict[str, Any]:
+    """What a checkpoint keeps of its language encoder, so that it is rebuilt without its source."""
+    return asdict(language.alone)

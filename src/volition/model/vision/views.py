@@ -1,0 +1,143 @@
+"""All cameras over all observed steps to one row of tokens: the vision half of a policy, on one screen.
+
+images {camera: (B, T, H, W, 3) uint8} -> encoder(s) -> (B, T, V, P, width) -> + which camera, which step
+-> cross-view attention -> (B, T*V*P, width), in the order: step (oldest first), camera (as configured), cell (row by row).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from volition.errors import ContractError
+from volition.model.vision.cross_view import CrossView
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewsConfig:
+    """`size` is every camera's (height, width). `width` None keeps the encoder's; `cross_view` counts layers.
+
+    `depth`: cameras also give depth, for encoders with a fourth channel (ConvConfig.depth).
+    """
+
+    cameras: tuple[str, ...]
+    size: tuple[int, int] = (128, 128)
+    history: int = 1
+    width: int | None = None
+    cross_view: int = 0
+    heads: int = 4
+    depth: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.cameras or len(set(self.cameras)) != len(self.cameras):
+            raise ContractError(f"cameras are {self.cameras}; name one or more, each once.")
+        if self.history < 1 or self.cross_view < 0 or min(self.size) < 1:
+            raise ContractError(
+                f"history, cross_view and size are {self.history}, {self.cross_view}, {self.size}; history and size "
+                f"must be at least 1, cross_view at least 0."
+            )
+        if self.cross_view and len(self.cameras) < 2:
+            raise ContractError(f"cross_view is {self.cross_view} with one camera alone, {self.cameras}; set it to 0.")
+
+
+class Views(nn.Module):
+    """See ViewsConfig. `encoder` is one for all cameras, or a mapping with one for each."""
+
+    def __init__(self, config: ViewsConfig, *, encoder: nn.Module | Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.config = config
+        if isinstance(encoder, nn.Module):
+            self.shared, self.each = encoder, nn.ModuleDict()
+        else:
+            if set(encoder) != set(config.cameras):
+                raise ContractError(f"There are encoders for {sorted(encoder)}; the cameras are {config.cameras}.")
+            self.shared, self.each = None, nn.ModuleDict({name: encoder[name] for name in config.cameras})
+        encoders = [self._of(camera) for camera in config.cameras]
+        grids = {one.cells(*config.size) for one in encoders}  # pyright: ignore[reportCallIssue]
+        self.cells: tuple[int, int] | None = grids.pop() if len(grids) == 1 else None  # rows and columns of a picture
+        self.width: int = config.width or encoders[0].width  # pyright: ignore[reportAttributeAccessIssue]
+        self.project = nn.ModuleList(
+            nn.Identity() if one.width == self.width else nn.Linear(one.width, self.width)  # pyright: ignore[reportArgumentType]
+            for one in ([self.shared] if self.shared is not None else encoders)
+        )
+        self.view = nn.Parameter(torch.randn(len(config.cameras), self.width) * 0.02)
+        self.time = nn.Parameter(torch.randn(config.history, self.width) * 0.02)
+        self.before = nn.Parameter(torch.zeros(self.width))  # in place of a picture from before the episode
+        self.cross = nn.ModuleList(CrossView(self.width, heads=config.heads) for _ in range(config.cross_view))
+
+    def forward(
+        self,
+        images: Mapping[str, Tensor],
+        seen: Tensor,
+        words: Tensor | None = None,
+        *,
+        depth: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        """`seen` (B, T) is False for steps before the episode: their pictures change nothing. `words` (B, W) pooled."""
+        steps = seen.shape[1]
+        if steps != self.config.history:
+            raise ContractError(f"There are {steps} steps; these views were built for {self.config.history}.")
+        wanted = (*seen.shape, *self.config.size)
+        pictures = [self._given(camera, images, "pictures", (*wanted, 3)) for camera in self.config.cameras]
+        metres = None
+        if self.config.depth:
+            metres = [self._given(camera, depth or {}, "depth", wanted) for camera in self.config.cameras]
+        tokens = self._encode(pictures, metres, words, steps=steps)  # (B, T, V, P, D)
+        tokens = torch.where(seen[:, :, None, None, None], tokens, self.before)
+        tokens = tokens + self.view[:, None] + self.time[:, None, None]
+        batch, steps = tokens.shape[:2]
+        if self.cross:
+            tokens = tokens.flatten(0, 1)
+            for layer in self.cross:
+                tokens = layer(tokens)
+            tokens = tokens.unflatten(0, (batch, steps))
+        return tokens.flatten(1, 3)
+
+    def _of(self, camera: str) -> nn.Module:
+        return self.each[camera] if self.shared is None else self.shared
+
+    def _encode(
+        self, pictures: list[Tensor], metres: list[Tensor] | None, words: Tensor | None, *, steps: int
+    ) -> Tensor:
+        if words is not None:
+            words = words.repeat_interleave(steps, dim=0)  # one a picture: (B*T, W)
+        if self.shared is not None:  # one pass for all cameras, V*B*T pictures
+            together = self._float(torch.cat(pictures), None if metres is None else torch.cat(metres))
+            many = None if words is None else words.repeat(len(pictures), 1)
+            tokens = self.project[0](self.shared(together, many)).chunk(len(pictures))
+        else:
+            tokens = [
+                project(encoder(self._float(one, None if metres is None else metres[index]), words))
+                for index, (encoder, project, one) in enumerate(
+                    zip(self.each.values(), self.project, pictures, strict=True)
+                )
+            ]
+            counts = {camera: one.shape[1] for camera, one in zip(self.each, tokens, strict=True)}
+            if len(set(counts.values())) > 1:
+                raise ContractError(f"Tokens a picture are {counts}; encoders of several cameras must give as many.")
+        return torch.stack([one.unflatten(0, (-1, steps)) for one in tokens], dim=2)
+
+    def _float(self, pictures: Tensor, metres: Tensor | None) -> Tensor:
+        """(B, T, H, W, 3) -> (B*T, C, H, W) in 0..1: a view, so channels stay last in memory, as convolutions like it."""
+        channels_last = pictures.flatten(0, 1).permute(0, 3, 1, 2).to(self.view.dtype).div_(255)
+        if metres is None:
+            return channels_last
+        both = torch.cat([channels_last, metres.flatten(0, 1).unsqueeze(1).to(self.view.dtype)], dim=1)
+        return both.contiguous(memory_format=torch.channels_last)
+
+    def _given(self, camera: str, kinds: Mapping[str, Tensor], what: str, wanted: tuple[int, ...]) -> Tensor:
+        if camera not in kinds:
+            raise ContractError(
+                f"There are no {what} of the camera {camera}, only of {sorted(kinds)}; this model needs "
+                f"{', '.join(self.config.cameras)}."
+            )
+        if kinds[camera].shape != wanted:
+            raise ContractError(
+                f"The {what} of {camera} are {tuple(kinds[camera].shape)}; they must be {wanted} (B, T, H, W, ...)."
+            )
+        if what == "pictures" and kinds[camera].dtype != torch.uint8:
+            raise ContractError(f"The pictures of {camera} are {kinds[camera].dtype}; they must be uint8, 0 to 255.")
+        return kinds[camera]

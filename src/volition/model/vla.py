@@ -1,0 +1,93 @@
+"""The whole model on one screen: parts that see, read, feel, join and act. Recipes differ by the parts they pass.
+
+pictures --Views--> tokens ┐
+sentence --Language--> words ├--Fusion--> Context --Head--> a chunk of actions
+state    --StateEncoder--> tokens ┘            └--auxiliaries--> losses in training, `finished` when running
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from volition.model.auxiliaries import Auxiliary, Finished
+from volition.model.inputs import Context, Inputs, Sentences, Targets, Words
+from volition.model.parts import Fusion, Head, Language, StateEncoder
+from volition.model.vision.views import Views
+
+Choice = Literal["none", "task", "robot"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thought:
+    """Everything between the senses and the head."""
+
+    vision: Tensor  # (B, N, D)
+    words: Words
+    state: Tensor  # (B, M, D)
+    context: Context
+
+
+class VLA(nn.Module):
+    def __init__(
+        self,
+        *,
+        views: Views,
+        language: Language,
+        state: StateEncoder,
+        fusion: Fusion,
+        head: Head,
+        auxiliaries: nn.ModuleDict | None = None,
+        choice: Choice = "none",
+        robot: str = "",
+    ) -> None:
+        """`choice`: what the head wants to be told besides the context; `robot`: the action space that is asked for."""
+        super().__init__()
+        self.views = views
+        self.language = language
+        self.state = state
+        self.fusion = fusion
+        self.head = head
+        self.auxiliaries = auxiliaries if auxiliaries is not None else nn.ModuleDict()
+        self.choice, self.robot = choice, robot
+
+    def read(self, sentences: Sequence[str]) -> Sentences:
+        """Text to tokens, on the CPU; with a frozen encoder, to its vectors, each sentence once."""
+        return self.language.read(sentences)
+
+    def think(self, inputs: Inputs) -> Thought:
+        words = self.language(inputs.sentences)
+        vision = self.views(inputs.images, inputs.seen, words.pooled, depth=inputs.depth)
+        state = self.state(inputs)
+        return Thought(vision=vision, words=words, state=state, context=self.fusion(vision, words, state))
+
+    def losses(self, inputs: Inputs, targets: Targets, *, rng: torch.Generator | None = None) -> dict[str, Tensor]:
+        """Named terms, already weighted; their sum is what training makes small."""
+        thought = self.think(inputs)
+        told = {"robot": self.robot} if self.choice == "robot" else {}  # the task is in the targets
+        terms = dict(self.head.loss(thought.context, targets, rng=rng, **told))
+        for auxiliary in self.auxiliaries.values():
+            terms |= cast(Auxiliary, auxiliary).losses(thought.vision, thought.words, thought.context, inputs, targets)
+        return terms
+
+    def act(self, inputs: Inputs, *, rng: torch.Generator | None = None) -> Tensor:
+        """(B, K, A) in the model's scale."""
+        return self._act(self.think(inputs).context, inputs, rng)
+
+    def decide(self, inputs: Inputs, *, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor | None]:
+        """Actions, and if it was taught to tell, how likely it is that what was asked is done: (B, K, A), (B,)."""
+        context = self.think(inputs).context
+        chunk = self._act(context, inputs, rng)
+        if "finished" not in self.auxiliaries:
+            return chunk, None
+        return chunk, cast(Finished, self.auxiliaries["finished"]).share(context)
+
+    def _act(self, context: Context, inputs: Inputs, rng: torch.Generator | None) -> Tensor:
+        told: dict[str, Any] = {"task": inputs.task} if self.choice == "task" else {}
+        if self.choice == "robot":
+            told = {"robot": self.robot}
+        return self.head.act(context, rng=rng, **told)
