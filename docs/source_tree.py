@@ -1,18 +1,21 @@
 """mkdocs hook: fills in what the source knows best, so that the pages cannot go stale.
 
-`<!-- tree -->` becomes the tree with each module's first sentence, `<!-- reasons -->` the shield's reasons.
+`<!-- tree -->` becomes the tree with each module's first sentence, `<!-- reasons -->` the shield's reasons, `<!-- models -->`
+the table of the recipes as model_diagrams.py wrote it: to build them all takes seconds, and a test compares.
 """
 
 import ast
+import json
 from pathlib import Path
 
 from volition.safety.reasons import FAULTS, LIMITS, REFUSALS
 
+FAMILY = Path(__file__).parent / "media" / "models" / "family.json"
 SOURCE = Path(__file__).parent.parent / "src" / "volition"
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    for mark, written in (("<!-- tree -->", tree), ("<!-- reasons -->", reasons)):
+    for mark, written in (("<!-- tree -->", tree), ("<!-- reasons -->", reasons), ("<!-- models -->", models)):
         if mark in markdown:
             markdown = markdown.replace(mark, "\n".join(written()))
     return markdown
@@ -42,3 +45,9 @@ def reasons() -> list[str]:
     for answer, meanings in (("trim", LIMITS), ("refuse", REFUSALS), ("safe action", FAULTS)):
         lines += [f"| `{name}` | {answer} | {meaning} |" for name, meaning in meanings.items()]
     return lines
+
+
+def models() -> list[str]:
+    table = json.loads(FAMILY.read_text(encoding="utf-8"))
+    rows = [table["headings"], ["---"] * len(table["headings"]), *table["rows"]]
+    return ["| " + " | ".join(row) + " |" for row in rows]

@@ -47,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 # Heavy or foreign packages, and the only parts that may name them at all.
 ONLY_IN: dict[str, set[str]] = {
-    "torch": {"model", "train", "serve"},
+    "torch": {"model", "train", "serve", "eval"},
     "transformers": {"model", "train", "serve"},
     "safetensors": {"model", "train", "serve"},
     "tokenizers": {"model", "train", "serve"},

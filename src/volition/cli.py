@@ -24,7 +24,7 @@ from volition.doctor import DoctorConfig
 from volition.errors import VolitionError
 from volition.eval.configs import DemoConfig, RunConfig, SimConfig
 from volition.model.command import ModelsCommand
-from volition.teach.configs import GenerateConfig
+from volition.teach.configs import GenerateConfig, ScenesConfig
 from volition.train.command import TrainCommand
 
 DESCRIPTION = "Volition: from what a humanoid sees and is told to what it does, behind a shield."
@@ -39,6 +39,7 @@ class DataConfig:
 
     command: (
         Annotated[GenerateConfig, tyro.conf.subcommand("generate")]
+        | Annotated[ScenesConfig, tyro.conf.subcommand("scenes")]
         | Annotated[ConvertConfig, tyro.conf.subcommand("convert")]
         | Annotated[CheckConfig, tyro.conf.subcommand("check")]
         | Annotated[ShowConfig, tyro.conf.subcommand("show")]
@@ -63,6 +64,7 @@ FUNCTIONS: dict[type, str] = {
     SimConfig: "volition.eval.scene_page:sim",
     DoctorConfig: "volition.doctor:doctor",
     GenerateConfig: "volition.teach.generate:generate",
+    ScenesConfig: "volition.teach.scenes:scenes",
     ModelsCommand: "volition.model.table:models",
     TrainCommand: "volition.eval.training:train",
     ConvertConfig: "volition.data.commands:convert",

@@ -29,6 +29,8 @@ from volition.model.shapes import Shapes
 from volition.model.vla import VLA
 from volition.robots.description import describe
 from volition.robots.g1 import g1
+from volition.sim.choices import skills_of
+from volition.sim.scene import scene_from_json
 from volition.train.adapt import LoraConfig, add_lora, freeze, plain_weights
 from volition.train.batches import BatchConfig, Batches, codec_of
 from volition.train.command import TrainCommand
@@ -36,11 +38,13 @@ from volition.train.contracts import Physical
 from volition.train.errors import TrainError
 from volition.train.mixture import Mixture, MixtureConfig
 from volition.train.phrases import Phrases
+from volition.train.reasons import examples
 from volition.train.trainer import Trainer
 from volition.transforms.codec import Codec
 from volition.types import RobotSpec
 
 TRIALS = 50_000_000  # first seed of evaluations while training: data sets and reports begin elsewhere
+EVALUATE = 2000  # steps between evaluations, if nobody says
 VOCABULARY = 1000  # tokens of a language that is trained here
 
 
@@ -90,12 +94,14 @@ def train(command: TrainCommand) -> int:
 def prepare(command: TrainCommand) -> Prepared:
     chosen = recipe(command.recipe)
     command = _with_defaults(command, chosen)
+    if command.evaluate:
+        skills_of(command.evaluate)  # refuses unknown ones now, not at the first evaluation
     datasets = [Dataset(folder) for folder in command.data]
     torch.manual_seed(command.train.seed)
     cameras = command.cameras or tuple(name.removeprefix(IMAGES) for name in datasets[0].metadata.stored)
     view = batch_config(command, chosen, cameras)
-    size = datasets[0].feature(IMAGES + cameras[0]).shape[:2]
-    robot = robot_of(datasets, size)
+    robot = robot_of(datasets, cameras)
+    size = robot.cameras[0].height
     spec = robot.action(command.action)
     splits = [split(one, command) for one in datasets]
     tasks = tuple(sorted({name for one in splits for name in one.skills if name}))
@@ -110,7 +116,7 @@ def prepare(command: TrainCommand) -> Prepared:
         size=command.size,
         shapes=Shapes(
             cameras=cameras,
-            picture=(size[0], size[1]),
+            picture=(size, size),
             state=len(datasets[0].feature(STATE).names or ()),
             actions=len(spec.names),
             chunk=view.chunk,
@@ -198,14 +204,24 @@ def split(dataset: Dataset, command: TrainCommand) -> Split:
     return Split(skills=found, held_out=held)
 
 
-def robot_of(datasets: Sequence[Dataset], size: Sequence[int]) -> RobotSpec:
-    """The robot that the data sets say they are of, with cameras of this size."""
+def robot_of(datasets: Sequence[Dataset], cameras: Sequence[str]) -> RobotSpec:
+    """The robot that the data sets say they are of, with cameras of the size and at the rate they have."""
     names = {one.metadata.robot for one in datasets}
-    robot = g1(int(size[0]))
+    sizes = sorted({one.feature(IMAGES + camera).shape[:2] for one in datasets for camera in cameras})
+    robot = g1(sizes[0][0])
     if names != {robot.name}:
         raise DataError(
             f"The data sets are of {', '.join(sorted(names)) or 'no robot'}; policies are trained for {robot.name}."
         )
+    if sizes != [(sizes[0][0], sizes[0][0])]:
+        shown = ", ".join(f"{height} x {width}" for height, width in sizes)
+        raise DataError(f"The pictures are {shown}; those of all cameras and data sets must be squares of one size.")
+    for one in datasets:
+        if one.fps != robot.policy_rate_hz:
+            raise DataError(
+                f"{one.folder} has {one.fps:g} frames a second; policies of {robot.name} decide "
+                f"{robot.policy_rate_hz:g} times a second, so resample it."
+            )
     return robot
 
 
@@ -215,6 +231,8 @@ def _with_defaults(command: TrainCommand, chosen: Recipe) -> TrainCommand:
     changed = {
         name: value for name, value in chosen.train.items() if getattr(command.train, name) == getattr(usual, name)
     }
+    if command.evaluate and not command.train.evaluate_every:
+        changed["evaluate_every"] = EVALUATE
     return replace(command, train=replace(command.train, **changed))
 
 
@@ -270,7 +288,11 @@ def _sentences(datasets: Sequence[Dataset], splits: Sequence[Split], view: Batch
     for dataset, part in zip(datasets, splits, strict=True):
         for episode in part.train:
             record = dataset.record(episode)
-            found += phrases.whole(episode, record.info, record.tasks[0])
+            for task in record.tasks:
+                found += phrases.whole(episode, record.info, task)
+            if view.reasons and "scene" in record.info:
+                known = scene_from_json(record.info["scene"])
+                found += [text for goal in known.goals for text in examples(goal, known)]
     return found
 
 

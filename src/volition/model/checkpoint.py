@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import volition
-from volition.errors import AssetError, ContractError
+from volition.errors import AssetError
 from volition.model.language.encoder import LanguageEncoder
 from volition.model.maker import Maker
 from volition.model.pretrained import WEIGHTS, folder_of
@@ -73,7 +73,7 @@ def write(folder: Path, checkpoint: Checkpoint, weights: Mapping[str, torch.Tens
     outside = _outside(checkpoint.model)
     kept = {
         name: tensor.detach().cpu().contiguous()
-        for name, tensor in (weights or checkpoint.model.state_dict()).items()
+        for name, tensor in _once(weights or checkpoint.model.state_dict()).items()
         if not name.startswith(tuple(outside))
     }
     save_file(kept, folder / WEIGHTS, metadata={"format": "pt"})
@@ -91,18 +91,26 @@ def write(folder: Path, checkpoint: Checkpoint, weights: Mapping[str, torch.Tens
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write beside and rename: the folder appears whole, and replaces an older one."""
-    beside = folder.with_name(f".{folder.name}.part")
+    """Write beside and rename: the folder appears whole, and replaces an older one, which is whole until then."""
+    beside, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
     shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
     try:
+        beside.mkdir(parents=True)
         write(beside, checkpoint)
-        shutil.rmtree(folder, ignore_errors=True)
-        beside.rename(folder)
-    except OSError as error:
-        raise AssetError(f"{folder} cannot be written: {error.strerror or error}.") from error
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        try:
+            beside.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+    except (OSError, SafetensorError) as error:
+        raise AssetError(f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}.") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def load(folder: Path | str) -> Checkpoint:
@@ -116,13 +124,12 @@ def load(folder: Path | str) -> Checkpoint:
         outside = {prefix: Outside(**one) for prefix, one in config["outside"].items()}
         about = config["about"]
         codec = codec_from_json(stats, action_from(robot, stats["action"]))
-    except (KeyError, TypeError, ContractError) as error:
-        raise AssetError(
-            f"{folder} is not a checkpoint of ours ({error}); it needs {CONFIG}, {STATS}, {ROBOT}."
-        ) from error
-    for one in outside.values():
-        one.check()
-    model = design.build()
+        for one in outside.values():
+            one.check()
+        model = design.build()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        why = f"it lacks {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
+        raise AssetError(f"{folder} is not a checkpoint of ours: {why}.") from error
     _fill(model, folder / WEIGHTS, tuple(outside))
     return Checkpoint(model=model.eval(), design=design, codec=codec, robot=robot, about=about)
 
@@ -181,6 +188,17 @@ def _options(model: VLA, options: Mapping[str, Mapping[str, Any]]) -> dict[str, 
     return found
 
 
+def _once(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A tensor that a model has under several names (T5's embeddings) under its first."""
+    seen: set[int] = set()
+    found: dict[str, torch.Tensor] = {}
+    for name, tensor in tensors.items():
+        if tensor.numel() == 0 or tensor.data_ptr() not in seen:
+            seen.add(tensor.data_ptr())
+            found[name] = tensor
+    return found
+
+
 def _fill(model: nn.Module, path: Path, outside: tuple[str, ...]) -> None:
     try:
         weights = load_file(path)
@@ -188,8 +206,10 @@ def _fill(model: nn.Module, path: Path, outside: tuple[str, ...]) -> None:
     except FileNotFoundError:
         raise AssetError(f"{path} is missing; a checkpoint is a folder with {WEIGHTS} in it.") from None
     except (SafetensorError, RuntimeError, OSError) as error:
-        raise AssetError(f"{path} cannot be read into this model: {str(error).splitlines()[0]}.") from error
-    missing = [name for name in missing if not name.startswith(outside)] if outside else missing
+        why = str(error).strip().splitlines()[-1].strip().rstrip(".")  # torch's first line names the class alone
+        raise AssetError(f"{path} cannot be read into this model: {why}.") from error
+    needed = _once(model.state_dict())
+    missing = [name for name in missing if name in needed and not name.startswith(outside or ("//",))]
     if missing or unknown:
         wrong = [f"{name} is missing" for name in missing[:3]] + [f"{name} is unknown" for name in unknown[:3]]
         raise AssetError(f"{path} does not belong to this model: {', '.join(wrong)}.")

@@ -8,18 +8,19 @@ for training on two CPU cores; `test` is as small as it gets.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from volition.errors import ContractError
 from volition.model import auxiliaries as side
-from volition.model.fusion.families import build as build_fusion
+from volition.model.fusion import families as fusions
 from volition.model.fusion.sizes import Sizes
-from volition.model.heads.families import build as build_head
+from volition.model.heads import families as heads
+from volition.model.heads.robots import Space
 from volition.model.language.encoder import LanguageEncoder
 from volition.model.language.families import build as build_language
 from volition.model.shapes import Shapes
@@ -31,6 +32,7 @@ from volition.model.vla import VLA, Choice
 SIZES = ("standard", "small", "test")
 PARTS = ("vision", "views", "language", "state", "fusion", "head", "auxiliaries")
 Settings = Mapping[str, Any]
+Config = TypeVar("Config")
 # Encoders that others designed, cut down to what two cores train: a patch of 16 of 128 pixels gives 64 tokens.
 _VIT = {"hidden_size": 192, "num_hidden_layers": 4, "num_attention_heads": 3, "image_size": 128, "patch_size": 16}
 _HUB_SMALL: dict[str, Settings] = {
@@ -88,15 +90,18 @@ class Maker:
         asked = self._options.get("language", {})
         if "tokenizer" in asked and "family" in asked:  # a checkpoint's: everything is said
             return build_language(**asked)
-        family = asked.get("family", family)
+        if asked.get("family", family) != family:
+            family, settings = asked["family"], {}
         own: dict[str, Any] = {}
-        if family == "minilm":
+        if "source" in asked:
+            pass  # it has its own sizes
+        elif family == "minilm":
             if self.size == "test":
-                own = {"source": None, "size": "tiny", "frozen": False}
-        elif "source" not in asked:
+                own = {"source": None, "size": "tiny", "frozen": False, "tokenizer": self.shapes.tokenizer}
+        else:
             own = {"tokenizer": self.shapes.tokenizer}
             if self.size == "small":
-                own |= _LANGUAGE_SMALL[family]
+                own |= _LANGUAGE_SMALL.get(family, {})
             elif self.size == "test":
                 own |= {"width": 32, "layers": 1, "heads": 2} if family == "small" else {"size": "tiny"}
         return build_language(**{**own, **settings, **asked, "family": family})
@@ -105,15 +110,17 @@ class Maker:
         """Pictures by a named encoder; `words` is the language's width where the encoder looks for what it is told."""
         self._words = words or 0
         asked = dict(self._options.get("vision", {}))
+        if asked.get("family", name) != name:
+            settings = _taken(settings, vision_config(asked["family"]))
         name = asked.pop("family", name)
         config = vision_config(name, **{**self._cut(name, asked), **settings, **asked})
-        views = ViewsConfig(
-            cameras=self.shapes.cameras,
-            size=self.shapes.picture,
-            history=self.shapes.history,
-            cross_view=cross_view if len(self.shapes.cameras) > 1 else 0,
-            **self._options.get("views", {}),
-        )
+        sizes = {
+            "cameras": self.shapes.cameras,
+            "size": self.shapes.picture,
+            "history": self.shapes.history,
+            "cross_view": cross_view if len(self.shapes.cameras) > 1 else 0,
+        }
+        views = self._config(ViewsConfig, "views", sizes)
         return Views(views, encoder=build_vision(config, words=words))
 
     def _cut(self, name: str, asked: Settings) -> dict[str, Any]:
@@ -138,12 +145,15 @@ class Maker:
         sizes: dict[str, Any] = {"state": shapes.state, "history": shapes.history, "width": width, "hidden": width}
         if shapes.before:
             sizes |= {"actions": shapes.actions, "done": shapes.before}
-        return StateEncoder(StateConfig(**{**sizes, **settings, **self._options.get("state", {})}))
+        return StateEncoder(self._config(StateConfig, "state", {**sizes, **settings}))
 
     def fusion(
         self, name: str, views: Views, language: LanguageEncoder[Any], state: StateEncoder, /, **settings: Any
     ) -> Any:
         asked = dict(self._options.get("fusion", {}))
+        if asked.get("family", name) != name:
+            name, settings = asked["family"], self._usual(fusions.FAMILIES, asked["family"])
+        asked.pop("family", None)
         sizes = Sizes(
             vision=views.width,
             words=language.width,
@@ -151,17 +161,45 @@ class Maker:
             patches=self._tokens(views),
             steps=state.tokens,
         )
-        return build_fusion(asked.pop("family", name), sizes, **{**settings, **asked})
+        return fusions.build(name, sizes, **{**settings, **asked})
 
     def head(self, name: str, context: int, **settings: Any) -> nn.Module:
         """A head for these shapes; an action that is one id of several is always told by classes."""
-        shapes, asked = self.shapes, dict(self._options.get("head", {}))
-        name = asked.pop("family", name)
+        shapes = self.shapes
         if shapes.classes is not None:
             hidden = settings.get("hidden", (self.width.width,))
-            return build_head("classes", context=context, classes=shapes.classes, steps=shapes.chunk, hidden=hidden)
-        sizes = {"actions": shapes.actions, "steps": shapes.chunk}
-        return build_head(name, context=context, **{**sizes, **settings, **asked})
+            return heads.build("classes", context=context, classes=shapes.classes, steps=shapes.chunk, hidden=hidden)
+        name, settings = self._head(name, settings)
+        return heads.build(name, context=context, **{"actions": shapes.actions, "steps": shapes.chunk, **settings})
+
+    def head_per_robot(self, name: str, context: int, robots: Mapping[str, Space], **settings: Any) -> nn.Module:
+        """A head for each of these action spaces, and for the one of these shapes."""
+        shapes = self.shapes
+        name, settings = self._head(name, settings)
+        own = Space(actions=shapes.actions, classes=shapes.classes)
+        return heads.per_robot(name, {**robots, shapes.space: own}, context=context, steps=shapes.chunk, **settings)
+
+    def _head(self, name: str, settings: Settings) -> tuple[str, dict[str, Any]]:
+        """A head's family and settings, as asked for; the recipe's own settings are of its own family."""
+        asked = dict(self._options.get("head", {}))
+        if asked.get("family", name) != name:
+            name, settings = asked["family"], self._usual(heads.FAMILIES, asked["family"])
+        asked.pop("family", None)
+        return name, {**settings, **asked}
+
+    def _usual(self, families: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """Settings at this size of a fusion or head that is not the recipe's own."""
+        if name not in families:
+            return {}  # the error comes when it is built
+        deep = {"rounds": self.width.deep(4)} if families is fusions.FAMILIES else {}  # a head's are of denoising
+        usual = {**self.transformer(4), **deep, "hidden": (self.width.width,)}
+        return _taken(usual, families[name].config)
+
+    def _config(self, config: Callable[..., Config], part: str, settings: Settings) -> Config:
+        try:
+            return config(**{**settings, **self._options.get(part, {})})
+        except TypeError as error:
+            raise ContractError(f"The part {part} does not take these settings: {error}.") from error
 
     def _tokens(self, views: Views) -> int:
         """How many tokens all pictures of a sample become: found out by showing it grey ones."""
@@ -220,6 +258,7 @@ class Maker:
         )
 
 
-def alone(language: LanguageEncoder[Any]) -> dict[str, Any]:
-    """What a checkpoint keeps of its language encoder, so that it is rebuilt without its source."""
-    return asdict(language.alone)
+def _taken(settings: Settings, config: Any) -> dict[str, Any]:
+    """Those of the settings that a configuration has."""
+    known = {one.name for one in fields(config)}
+    return {name: value for name, value in settings.items() if name in known}

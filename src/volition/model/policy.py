@@ -61,7 +61,7 @@ class LearnedPolicy:
     def reset(self, instruction: str) -> None:
         self._seen.clear()
         self._done.clear()
-        self._sure = 0
+        self._sure, self._told = 0, None
         self._random = torch.Generator(device=self._device).manual_seed(self._seed)
         self._told = to(self._model.read([instruction]), self._device)
 
@@ -71,10 +71,11 @@ class LearnedPolicy:
         inputs = self._inputs(observation)
         with torch.inference_mode():
             values, finished = self._model.decide(inputs, rng=self._random)
-        actions = self._codec.decode(values[0].double().cpu().numpy(), self._seen[-1].state)
-        if not np.isfinite(actions).all():
+        chunk = values[0].double().cpu().numpy()
+        if not np.isfinite(chunk).all():  # before decoding, which would clip infinity to a bound
             raise PolicyError("The model gave numbers that are not finite.")
-        self._done.append(actions[0])
+        actions = self._codec.decode(chunk, self._seen[-1].state)
+        self._done.append(actions[0].astype(np.float32))
         share = 0.0 if finished is None else float(finished[0])
         self._sure = self._sure + 1 if share > SURE else 0
         status: Literal["running", "done"] = "done" if self._sure >= LONG else "running"
@@ -91,7 +92,7 @@ class LearnedPolicy:
         missing = [camera for camera in self._cameras if camera not in observation.images]
         if missing:
             raise PolicyError(f"The observation lacks pictures of {', '.join(missing)}, which this policy looks at.")
-        state = self._proprioception.vector(observation.state)
+        state = self._proprioception.vector(observation.state).astype(np.float32)  # as data sets store it
         images = {camera: observation.images[camera] for camera in self._cameras}
         self._seen.append(_Seen(observation.stamp, images, state))
         shapes, step = self._design.shapes, self._design.history_step

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from volition.errors import ContractError
-from volition.model.heads.families import per_robot
 from volition.model.heads.reasoning import Reasoning, ReasoningConfig
-from volition.model.heads.robots import HUMANOIDS, Space
+from volition.model.heads.robots import HUMANOIDS
 from volition.model.heads.tasks import PerTask, PerTaskConfig
 from volition.model.language.bpe import END, PAD, START
 from volition.model.maker import Maker
@@ -151,7 +150,7 @@ def _openvla_mini(make: Maker) -> VLA:
 def _reasoning(make: Maker) -> VLA:
     views, language, state, fusion = _grounded(make)
     words = language.tokenizer.get_vocab_size()
-    says = ReasoningConfig(vocabulary=words, begin=START, end=END, pad=PAD, longest=40, **make.transformer(2))
+    says = ReasoningConfig(vocabulary=words, begin=START, end=END, pad=PAD, longest=64, **make.transformer(2))
     head = Reasoning(says, make.head("parallel-bins", fusion.width, **make.transformer(4)), context=fusion.width)
     return make.join(views=views, language=language, state=state, fusion=fusion, head=head, auxiliaries=SIDE)
 
@@ -185,9 +184,7 @@ def _foundation(make: Maker) -> VLA:
     views = make.views("dinov2")
     state = make.state()
     fusion = make.fusion("joint", views, language, state, **make.transformer(8))
-    shapes = make.shapes
-    spaces = HUMANOIDS | {shapes.space: Space(actions=shapes.actions, classes=shapes.classes)}
-    head = per_robot("act", spaces, context=fusion.width, steps=shapes.chunk, **make.transformer(2))
+    head = make.head_per_robot("act", fusion.width, HUMANOIDS, **make.transformer(2))
     return make.join(
         views=views, language=language, state=state, fusion=fusion, head=head, auxiliaries=SIDE, choice="robot"
     )
@@ -310,7 +307,7 @@ RECIPES: dict[str, Recipe] = {
             source="embodied chain of thought: Zawalski et al. 2024",
             build=_reasoning,
             language="t5",
-            batch={"chunk": 4, **_BOUNDED},
+            batch={"chunk": 4, "reasons": True, **_BOUNDED},
         ),
         Recipe(
             name="multi-task",

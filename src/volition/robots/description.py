@@ -58,6 +58,13 @@ def differences(
     description: Mapping[str, Any], robot: RobotSpec, *, action: str, cameras: tuple[str, ...]
 ) -> list[str]:
     """Everything a policy that was taught on the described robot, with these cameras, would get wrong on this one."""
+    try:
+        return _differences(description, robot, action, cameras)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ContractError(f"This is not a robot's description: {type(error).__name__}: {error}.") from error
+
+
+def _differences(description: Mapping[str, Any], robot: RobotSpec, action: str, cameras: tuple[str, ...]) -> list[str]:
     found: list[str] = []
     now = describe(robot)
     if description.get("name") != robot.name:

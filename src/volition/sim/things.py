@@ -5,7 +5,7 @@ Everything that can be held is held by friction alone: elliptic cones, condim 4.
     can: radius, height        box: width, depth, height        plate: radius, height       tray: width, depth, height
     cup, bowl: radius, height  button: radius                   drawer: width, depth, height
     wiper: width, depth        patch: width, depth              pillar: radius, height      crate: width, height
-    cone: radius, height       chair: width, height
+    cone: radius, height       chair: width, height     person: width at the shoulders, height
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ WALL = 0.004  # m, half the thickness of a cup's wall
 WIPER_HANDLE = (0.022, 0.11)  # m: radius, height
 WIPER_BASE = 0.014  # m, thickness
 TILE = 0.013  # m, about, of a stain
+SKIN = (0.80, 0.62, 0.50)
 
 _CYLINDER, _BOX, _SPHERE = mujoco.mjtGeom.mjGEOM_CYLINDER, mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_SPHERE
+_CAPSULE, _ELLIPSOID = mujoco.mjtGeom.mjGEOM_CAPSULE, mujoco.mjtGeom.mjGEOM_ELLIPSOID
 # A fixture's moving part does not rub on the part that stands still; both meet the robot and loose things.
 _STILL, _MOVING = {"contype": 2, "conaffinity": 1}, {"contype": 4, "conaffinity": 1}
 Add = Callable[[mujoco.MjSpec, Thing], None]
@@ -318,6 +320,31 @@ def _chair(spec: mujoco.MjSpec, thing: Thing) -> None:
         _geom(body, thing, _BOX, [leg, leg, seat / 2], [x, y, seat / 2])
 
 
+def _person(spec: mujoco.MjSpec, thing: Thing) -> None:
+    """Somebody who stands there and looks along x at heading 0: all clothes in one colour, the trousers darker."""
+    width, height = thing.size
+    body = _body(spec, thing)
+    dark = [*(0.75 * value for value in thing.rgb), 1.0]
+    skin, shoes, hair = [*SKIN, 1.0], [0.10, 0.09, 0.09, 1.0], [0.20, 0.14, 0.10, 1.0]
+    leg, arm = 0.17 * width, 0.11 * width
+    for side in (1, -1):
+        _geom(
+            body,
+            thing,
+            _BOX,
+            [0.075 * height, leg, 0.02 * height],
+            [0.02 * height, side * 0.22 * width, 0.02 * height],
+            rgba=shoes,
+        )
+        _geom(body, thing, _CAPSULE, [leg, 0.21 * height, 0], [0, side * 0.22 * width, 0.27 * height], rgba=dark)
+        _geom(body, thing, _CAPSULE, [arm, 0.15 * height, 0], [0, side * 0.48 * width, 0.65 * height])
+        _geom(body, thing, _SPHERE, [arm, 0, 0], [0, side * 0.48 * width, 0.46 * height], rgba=skin)
+    _geom(body, thing, _ELLIPSOID, [0.26 * width, 0.46 * width, 0.20 * height], [0, 0, 0.66 * height])
+    _geom(body, thing, _CAPSULE, [0.1 * width, 0.03 * height, 0], [0, 0, 0.86 * height], rgba=skin)
+    _geom(body, thing, _SPHERE, [0.062 * height, 0, 0], [0, 0, 0.93 * height], rgba=skin)
+    _geom(body, thing, _SPHERE, [0.060 * height, 0, 0], [-0.012 * height, 0, 0.94 * height], rgba=hair)
+
+
 KINDS: dict[str, Add] = {
     "can": _can,
     "box": _box,
@@ -333,6 +360,7 @@ KINDS: dict[str, Add] = {
     "crate": _crate,
     "cone": _cone,
     "chair": _chair,
+    "person": _person,
 }
 
 

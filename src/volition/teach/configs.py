@@ -1,4 +1,4 @@
-"""The settings of `volition data generate`: read by the command line, checked when they are built.
+"""The settings of `volition data generate` and `volition data scenes`: read by the command line, checked when they are built.
 
 Only the standard library and tyro are imported, so that `volition --help` is quick and needs no simulator.
 """
@@ -68,3 +68,49 @@ class GenerateConfig:
             raise TeachError(f"GenerateConfig.expert is {self.expert}; it goes with --policy only.")
         if self.address is not None and self.backend != "ray":
             raise TeachError(f"GenerateConfig.address is {self.address!r}; it goes with the backend `ray` only.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenesConfig:
+    """Draw scenes for the ten primitives, with instructions and the primitive that is right; the same command goes on.
+
+    Example: volition data scenes --episodes 1000 --workers 2 --out out/scenes
+    """
+
+    episodes: int = 100
+    """How many scenes there are to be in the end, 1 to 1000000."""
+    frames: int = 8
+    """Pictures of each, every one with its own instruction, 1 to 1000."""
+    split: Literal["train", "phrasings", "layouts", "pairs", "held_out"] = "train"
+    """What training never sees: sentences, places on the floor, kinds in a colour; held_out is sentences and places."""
+    workers: int = 2
+    """How many processes, 1 to 1024; they do not change what is made."""
+    out: Path = Path("out/scenes")
+    """Folder of the data set: new, empty, or one that this command began."""
+    seed: int = 0
+    """Seed of everything random, 0 to 4294967295; no two seeds share a scene."""
+    axes: str = ""
+    """Strengths of what varies, as `light=0,camera=2`: 0 is off, 1 (without a word) what training sees, up to 10."""
+    pixels: int = 128
+    """Side of the square pictures, even, 16 to 1024."""
+    backend: Literal["local", "ray"] = "local"
+    """Processes here, or the workers of a Ray cluster that share the disk with OUT."""
+    address: str | None = None
+    """Ray's address, `auto` for the one this machine belongs to; without it Ray is started here."""
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "episodes": (1, 1_000_000),
+            "frames": (1, 1000),
+            "workers": (1, 1024),
+            "seed": (0, 2**32 - 1),
+            "pixels": (16, 1024),
+        }
+        for name, (low, high) in bounds.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise TeachError(f"ScenesConfig.{name} is {value}; it must be {low} to {high}.")
+        if self.pixels % 2:
+            raise TeachError(f"ScenesConfig.pixels is {self.pixels}; video needs an even number.")
+        if self.address is not None and self.backend != "ray":
+            raise TeachError(f"ScenesConfig.address is {self.address!r}; it goes with the backend `ray` only.")

@@ -9,7 +9,7 @@ action for the next tenth of a second, in both action spaces. What is carried ou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,19 +33,10 @@ from volition.teach.errors import TeachError
 from volition.teach.labels import JointLabels
 from volition.teach.noise import Stray, Wrong, wrong_motion
 from volition.teach.notes import JOINT, Notes
-from volition.teach.recipe import ATTEMPTS, Job, Recipe
+from volition.teach.recipe import ATTEMPTS, Job, Made, Recipe
 from volition.teach.truth import TruthLabels
 from volition.teach.words import belongs, instruction_for
 from volition.types import ActionChunk, ActionSpec, Observation, RobotSpec
-
-
-@dataclass(frozen=True, kw_only=True)
-class Made:
-    """A demonstration that lies in its folder, plain enough to send between processes."""
-
-    number: int
-    folder: str
-    failed: tuple[str, ...]  # why each attempt before it was not kept
 
 
 def features_of(robot: RobotSpec, proprioception: Proprioception) -> tuple[Feature, ...]:

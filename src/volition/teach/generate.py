@@ -1,6 +1,6 @@
 """`volition data generate`: workers stage demonstrations, this process puts them into the data set in their order.
 
-    Recipe -> jobs -> Workers (Teacher in each) -> OUT/.staged/<run>/episode-000012 -> DatasetWriter.adopt -> OUT
+    Recipe -> jobs -> Workers (its maker in each) -> OUT/.staged/<run>/episode-000012 -> DatasetWriter.adopt -> OUT
 
 Nothing that is finished is lost by Ctrl-C or a kill: staged episodes are taken up by the next run. Each run stages
 into a folder of its own, so that a worker which outlives its killed parent for a moment disturbs nobody.
@@ -14,7 +14,7 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from volition.body.proprioception import Proprioception
+from volition.data.feature import Feature
 from volition.data.stage import load_staged
 from volition.data.writer import DatasetWriter
 from volition.robots.g1 import g1
 from volition.sim.choices import axes_of, skills_of
-from volition.teach.configs import GenerateConfig
+from volition.teach.configs import GenerateConfig, ScenesConfig
 from volition.teach.demonstrate import features_of
 from volition.teach.errors import TeachError
 from volition.teach.ledger import Ledger
 from volition.teach.ray_workers import RayWorkers
-from volition.teach.recipe import Recipe
+from volition.teach.recipe import Plan, Recipe
 from volition.teach.workers import LocalWorkers, Workers, folder_of
+from volition.types import RobotSpec
 
 STAGED = ".staged"
 AHEAD = 8  # episodes a worker may be ahead of the slowest one: they wait on disk
@@ -53,10 +55,16 @@ def generate(config: GenerateConfig) -> int:
         pixels=config.pixels,
         **({} if config.policy is None else _corrected(config.policy, config.expert)),
     )
-    ledger = Ledger(config.out, recipe)
     robot = g1(recipe.pixels)
-    features = features_of(robot, Proprioception(robot))
-    with DatasetWriter.open(config.out, features, robot.policy_rate_hz, robot.name, action_spec="ee") as writer:
+    return make(config, recipe, robot, features_of(robot, Proprioception(robot)), "ee")
+
+
+def make(
+    config: GenerateConfig | ScenesConfig, recipe: Plan, robot: RobotSpec, features: Sequence[Feature], action: str
+) -> int:
+    """The same for any plan: what is staged and resumed, in which order, and what is refused; `action` is the main one."""
+    ledger = Ledger(config.out, recipe)
+    with DatasetWriter.open(config.out, features, robot.policy_rate_hz, robot.name, action_spec=action) as writer:
         ledger.begin()
         begun, frames, begin = writer.episodes, writer.frames, time.monotonic()
         try:
@@ -87,7 +95,7 @@ def _corrected(policy: Path, expert: float) -> dict[str, Any]:
         }
 
 
-def _fill(config: GenerateConfig, recipe: Recipe, writer: DatasetWriter) -> None:
+def _fill(config: GenerateConfig | ScenesConfig, recipe: Plan, writer: DatasetWriter) -> None:
     staged = config.out / STAGED
     if writer.episodes >= config.episodes:
         shutil.rmtree(staged, ignore_errors=True)
@@ -112,7 +120,7 @@ def _fill(config: GenerateConfig, recipe: Recipe, writer: DatasetWriter) -> None
     shutil.rmtree(staged, ignore_errors=True)
 
 
-def _take_up(staged: Path, folder: Path, recipe: Recipe, episodes: int) -> dict[int, Path]:
+def _take_up(staged: Path, folder: Path, recipe: Plan, episodes: int) -> dict[int, Path]:
     """Move what earlier runs finished and nobody adopted to this run's folder; the rest of theirs goes."""
     folder.mkdir(parents=True)
     ready: dict[int, Path] = {}
@@ -127,7 +135,7 @@ def _take_up(staged: Path, folder: Path, recipe: Recipe, episodes: int) -> dict[
 
 
 @contextmanager
-def _workers(config: GenerateConfig, recipe: Recipe, folder: Path) -> Iterator[Workers]:
+def _workers(config: GenerateConfig | ScenesConfig, recipe: Plan, folder: Path) -> Iterator[Workers]:
     if config.backend == "ray":
         workers: Workers = RayWorkers(recipe, folder, config.workers, config.address)
     else:
@@ -142,7 +150,7 @@ def _workers(config: GenerateConfig, recipe: Recipe, folder: Path) -> Iterator[W
 def _progress(total: int) -> Iterator[Report]:
     """A bar on stderr, where that is a terminal; elsewhere a line now and then."""
     columns = (
-        TextColumn("Demonstrating"),
+        TextColumn("Making"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[pace]}"),

@@ -18,7 +18,7 @@ from volition.data import layout
 from volition.data.atomic import read_json, write_json
 from volition.data.store import Dataset
 from volition.teach.errors import TeachError
-from volition.teach.recipe import Recipe
+from volition.teach.recipe import Plan
 
 LEDGER = "meta/volition_generation.json"
 
@@ -26,7 +26,7 @@ LEDGER = "meta/volition_generation.json"
 class Ledger:
     """Opening it refuses a folder that this recipe must not be added to."""
 
-    def __init__(self, folder: Path, recipe: Recipe) -> None:
+    def __init__(self, folder: Path, recipe: Plan) -> None:
         self._path, self._folder = folder / LEDGER, folder
         wanted = recipe.to_json()
         if self._path.exists():

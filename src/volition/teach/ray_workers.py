@@ -6,23 +6,22 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from volition.teach.demonstrate import Made, Teacher
 from volition.teach.errors import TeachError
-from volition.teach.recipe import Job, Recipe
+from volition.teach.recipe import Job, Made, Maker, Plan
 from volition.teach.workers import ONE_THREAD, explain, folder_of
 
 
 class Actor:
     """What runs on the cluster; faults come back as sentences, as from a local worker."""
 
-    def __init__(self, recipe: Recipe, folder: Path) -> None:
+    def __init__(self, recipe: Plan, folder: Path) -> None:
         self._recipe, self._folder = recipe, folder
-        self._teacher: Teacher | None = None
+        self._maker: Maker | None = None
 
     def make(self, job: Job) -> Made | str:
         try:
-            self._teacher = self._teacher or Teacher(self._recipe)
-            return self._teacher.episode(job, folder_of(self._folder, job))
+            self._maker = self._maker or self._recipe.maker()
+            return self._maker.episode(job, folder_of(self._folder, job))
         except Exception as error:
             return explain(error, job)
 
@@ -30,7 +29,7 @@ class Actor:
 class RayWorkers:
     """Implements Workers. `address` None starts Ray on this machine and ends it with `close`."""
 
-    def __init__(self, recipe: Recipe, folder: Path, count: int, address: str | None) -> None:
+    def __init__(self, recipe: Plan, folder: Path, count: int, address: str | None) -> None:
         try:
             import ray  # pyright: ignore[reportMissingImports] -- an optional extra
         except ModuleNotFoundError as error:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from volition.sim.choices import CHAIN
 from volition.sim.randomise import Axes
@@ -28,6 +29,33 @@ class Job:
     number: int
     skill: str
     index: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """An episode that lies in its folder, plain enough to send between processes."""
+
+    number: int
+    folder: str
+    failed: tuple[str, ...]  # why each attempt before it was not kept
+
+
+class Maker(Protocol):
+    def episode(self, job: Job, folder: Path) -> Made: ...
+
+
+class Plan(Protocol):
+    """What a data set is to hold: `Recipe` for demonstrations of skills, `SceneRecipe` (scenes.py) for the primitives."""
+
+    def job(self, number: int) -> Job: ...
+
+    def to_json(self) -> dict[str, Any]:
+        """What must be the same to go on with a data set."""
+        ...
+
+    def maker(self) -> Maker:
+        """What a worker builds once."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +94,11 @@ class Recipe:
     def stream(self, job: Job, attempt: int, use: str) -> tuple[int, ...]:
         """The seed of an episode's random numbers for one use: words, noise ..."""
         return self.scene_seed(job, attempt), zlib.crc32(job.skill.encode()), zlib.crc32(use.encode())
+
+    def maker(self) -> Maker:
+        from volition.teach.demonstrate import Teacher  # late: it needs the simulator
+
+        return Teacher(self)
 
     def to_json(self) -> dict[str, Any]:
         """A policy is known by its weights, wherever they lie."""

@@ -1,4 +1,4 @@
-"""Processes on this machine that stage demonstrations: one thread each, gone when their parent is, however it ends.
+"""Processes on this machine that stage episodes: one thread each, gone when their parent is, however it ends.
 
 Workers: give(job) to an idle one, take() what has been made. `LocalWorkers` here, `RayWorkers` in ray_workers.py
 """
@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Protocol
 
 from volition.errors import VolitionError
-from volition.teach.demonstrate import Made, Teacher
 from volition.teach.errors import TeachError
-from volition.teach.recipe import Job, Recipe
+from volition.teach.recipe import Job, Made, Plan
 
 # Set before a worker imports anything: numpy, torch and Mesa's software renderer look at them once.
 ONE_THREAD: dict[str, str] = dict.fromkeys(
@@ -45,7 +44,7 @@ class Workers(Protocol):
 
 
 class LocalWorkers:
-    def __init__(self, recipe: Recipe, folder: Path, count: int) -> None:
+    def __init__(self, recipe: Plan, folder: Path, count: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._busy: dict[Connection, Job | None] = {}
         self._processes: list[BaseProcess] = []
@@ -108,18 +107,18 @@ def explain(error: Exception, job: Job | None) -> str:
     return f"{where} met a fault in the program, {type(error).__name__}: {error}."
 
 
-def _work(connection: Connection, recipe: Recipe, folder: Path) -> None:
-    """A worker's life: build a Teacher, make what it is given."""
+def _work(connection: Connection, recipe: Plan, folder: Path) -> None:
+    """A worker's life: build what makes episodes, make what it is given."""
     parent = os.getppid()
     os.setsid()  # Ctrl-C in the terminal is for the parent, which ends the workers
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     doing: Job | None = None
     try:
-        teacher = Teacher(recipe)
+        maker = recipe.maker()
         while True:
             job: Job = connection.recv()
             doing = job
-            connection.send(teacher.episode(job, folder_of(folder, job)))
+            connection.send(maker.episode(job, folder_of(folder, job)))
     except (EOFError, BrokenPipeError):
         return
     except Exception as error:

@@ -53,16 +53,22 @@ class Hands:
 
 
 def hands_of(spec: ActionSpec, states: Sequence[str], frame: Frame) -> Hands:
-    """The hand poses that the action and the state both have, by name; none if the frame is absolute."""
+    """The hand poses of the action, found in the state by name; none if the frame is absolute."""
     if frame not in get_args(Frame):
         raise ContractError(f"The frame of actions is {frame!r}; it is {' or '.join(get_args(Frame))}.")
     known = list(states)
     positions, rotations = [], []
     for name in spec.names if frame == "relative" else ():
         side, _, part = name.rpartition(".")
-        if side and part in ("x", "rx") and name in known:
-            pair = (spec.index(name), known.index(name))
-            (positions if part == "x" else rotations).append(pair)
+        if side and part in ("x", "rx"):
+            first, three = spec.index(name), tuple(f"{side}.{part[:-1]}{axis}" for axis in "xyz")
+            felt = known.index(name) if name in known else len(known)
+            if spec.names[first : first + 3] != three or tuple(known[felt : felt + 3]) != three:
+                raise ContractError(
+                    f"Actions relative to the hand need {', '.join(three)} one after the other in the action and in the "
+                    f"state, which has {', '.join(known)}; use the absolute frame."
+                )
+            (positions if part == "x" else rotations).append((first, felt))
     return Hands(positions=tuple(positions), rotations=tuple(rotations))
 
 
@@ -79,6 +85,7 @@ class Codec:
                 f"The statistics of actions are of {', '.join(self.actions.names)}; "
                 f"{self.spec.name} has {', '.join(self.spec.names)}."
             )
+        hands_of(self.spec, self.states.names, self.frame)  # refuses a wrong frame, or one this state does not allow
 
     @cached_property
     def hands(self) -> Hands:

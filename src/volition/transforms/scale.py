@@ -29,6 +29,8 @@ class Scale:
     kept: tuple[str, ...] = ()  # numbers that hardly varied and are left in their own unit
 
     def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ContractError(f"The kind of scale is {self.kind!r}; there are {', '.join(get_args(Kind))}.")
         for name in ("offset", "factor"):
             value = np.array(getattr(self, name), dtype=np.float64)
             if value.shape != (len(self.names),) or not np.isfinite(value).all():
@@ -71,6 +73,8 @@ def scale_from_json(values: Mapping[str, Any]) -> Scale:
             factor=np.array(values["factor"], dtype=np.float64),
             kept=tuple(values["kept"]),
         )
+    except ContractError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
         raise ContractError(f"These are not statistics: {type(error).__name__}: {error}.") from error
 
@@ -101,6 +105,9 @@ def scale_of(
             raise ContractError(f"The statistics' {key} has shape {value.shape}; it must be {count} finite numbers.")
     first, second = (np.asarray(statistics[key], dtype=np.float64) for key in needed)
     offset, factor = (first, second) if kind == "mean_std" else ((first + second) / 2, (second - first) / 2)
+    if (factor < 0).any():
+        below = [name for name, spread in zip(names, factor, strict=True) if spread < 0]
+        raise ContractError(f"The statistics give a spread below 0 in {', '.join(below)}; they are damaged.")
     flat = factor < STILL
     ids = np.array([name in plain for name in names], dtype=bool)
     kept = tuple(name for name, off in zip(names, flat & ~ids, strict=True) if off)

@@ -181,6 +181,8 @@ class HubVision(nn.Module):
             raise ContractError(
                 f"picture is {self._picture}; {config.family} here needs a multiple of its patch, {self._patch}."
             )
+        if self._network_grows:
+            self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._fixed = config.source is not None if config.fix_statistics is None else config.fix_statistics
         self.config = config
         if config.freeze:

@@ -29,6 +29,7 @@ class TokenLearner(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = encoder
+        self.takes_bytes: bool = getattr(encoder, "takes_bytes", False)
         self.width: int = encoder.width  # pyright: ignore[reportAttributeAccessIssue]
         self.look = nn.Sequential(
             nn.LayerNorm(self.width),

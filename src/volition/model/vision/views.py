@@ -105,12 +105,12 @@ class Views(nn.Module):
         if words is not None:
             words = words.repeat_interleave(steps, dim=0)  # one a picture: (B*T, W)
         if self.shared is not None:  # one pass for all cameras, V*B*T pictures
-            together = self._float(torch.cat(pictures), None if metres is None else torch.cat(metres))
+            together = self._channels(self.shared, torch.cat(pictures), None if metres is None else torch.cat(metres))
             many = None if words is None else words.repeat(len(pictures), 1)
             tokens = self.project[0](self.shared(together, many)).chunk(len(pictures))
         else:
             tokens = [
-                project(encoder(self._float(one, None if metres is None else metres[index]), words))
+                project(encoder(self._channels(encoder, one, None if metres is None else metres[index]), words))
                 for index, (encoder, project, one) in enumerate(
                     zip(self.each.values(), self.project, pictures, strict=True)
                 )
@@ -120,9 +120,13 @@ class Views(nn.Module):
                 raise ContractError(f"Tokens a picture are {counts}; encoders of several cameras must give as many.")
         return torch.stack([one.unflatten(0, (-1, steps)) for one in tokens], dim=2)
 
-    def _float(self, pictures: Tensor, metres: Tensor | None) -> Tensor:
-        """(B, T, H, W, 3) -> (B*T, C, H, W) in 0..1: a view, so channels stay last in memory, as convolutions like it."""
-        channels_last = pictures.flatten(0, 1).permute(0, 3, 1, 2).to(self.view.dtype).div_(255)
+    def _channels(self, encoder: nn.Module, pictures: Tensor, metres: Tensor | None) -> Tensor:
+        """(B, T, H, W, 3) -> (B*T, C, H, W), bytes if the encoder takes them, or 0..1; channels stay last in memory, as
+        convolutions like it."""
+        channels_last = pictures.flatten(0, 1).permute(0, 3, 1, 2)
+        if metres is None and getattr(encoder, "takes_bytes", False):
+            return channels_last
+        channels_last = channels_last.to(self.view.dtype).div_(255)
         if metres is None:
             return channels_last
         both = torch.cat([channels_last, metres.flatten(0, 1).unsqueeze(1).to(self.view.dtype)], dim=1)

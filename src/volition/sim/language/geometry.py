@@ -28,7 +28,7 @@ CARTON = 1.3  # the height by the larger side of its foot, at least
 SLACK = 1.1  # what misses CUBE or CARTON by no more than this could still be called so
 
 WALL_KINDS = ("button", "drawer")
-FLOOR_KINDS = ("pillar", "crate", "cone", "chair")
+FLOOR_KINDS = ("pillar", "crate", "cone", "chair", "person")
 TALL_KINDS = ("can", "box", "cup", "bowl", *FLOOR_KINDS)  # the last of whose sizes is a height to speak of
 
 Things = list[Thing]

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 
 from volition.sim.scene import Scene, Thing
 
-# Fifteen of the 104 pairs of these kinds and the colours: each kind once or twice, each colour once or twice.
+# Sixteen of the 112 pairs of these kinds and the colours: each kind once or twice, each colour once or twice.
 PAIRED_KINDS = (
     "button", "drawer", "can", "box", "cup", "plate", "tray", "bowl", "patch", "pillar", "crate", "cone", "chair",
+    "person",
 )  # fmt: skip
 HELD_OUT_PAIRS: frozenset[tuple[str, str]] = frozenset(
     {
@@ -32,6 +33,7 @@ HELD_OUT_PAIRS: frozenset[tuple[str, str]] = frozenset(
         ("crate", "red"),
         ("cone", "green"),
         ("chair", "white"),
+        ("person", "black"),
     }
 )
 

@@ -52,6 +52,7 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "crate": ("crate", "chest"),
     "cone": ("cone", "traffic cone"),
     "chair": ("chair", "seat"),
+    "person": ("person", "human"),
     ONE: ("one", "thing", "object"),
 }
 SHAPES = {"cube": "box", "carton": "box"}

