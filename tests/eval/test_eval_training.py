@@ -294,7 +294,7 @@ def test_demonstrations_become_a_policy_that_acts_in_closed_loop(tmp_path: Path)
     pytest.importorskip("holosoma_inference")
     folder = tmp_path / "data"
     made = cli.main(
-        ["data", "generate", "--out", str(folder), "--skills", "press_button", "--episodes", "2", "--pixels", "32"]
+        ["data", "generate", "--out", str(folder), "--skill", "press_button", "--episodes", "2", "--pixels", "32"]
     )
     assert made == 0
     assert volition_train("quick", folder, tmp_path / "out", "--held-out", "0", steps=10) == 0

@@ -12,7 +12,8 @@ import pytest
 from volition.robots.g1 import g1
 from volition.robots.primitives import NAMES
 from volition.sim.encounters import PERSON, encounter, split_of, unseen, zone, zones
-from volition.sim.language.asks import DEEDS, PLAIN_HELD, Ask, Deed, ask, plain
+from volition.sim.language.asks import Ask, ask
+from volition.sim.language.deeds import DEEDS, PLAIN_HELD, Deed, plain
 from volition.sim.randomise import Axes, Draw
 from volition.sim.scene import Scene, scene_from_json
 from volition.sim.sight import Sight

@@ -63,7 +63,7 @@ class Contrast(nn.Module):
         self.sizes = sizes
         self.picture = nn.Sequential(nn.LayerNorm(sizes.vision), nn.Linear(sizes.vision, config.width))
         self.sentence = nn.Sequential(nn.LayerNorm(sizes.words), nn.Linear(sizes.words, config.width))
-        scale = torch.tensor(-math.log(config.temperature))
+        scale = torch.tensor([-math.log(config.temperature)])  # (1,): FSDP cannot cut what has no dimension
         self.log_scale = nn.Parameter(scale, requires_grad=config.learn_temperature)
 
     def losses(
@@ -173,7 +173,7 @@ class Segmentation(nn.Module):
         self.config = config
         self.cells = sizes.cells
         self.heat = _Heat(sizes, config.hidden, 1)
-        self.bias = nn.Parameter(torch.zeros(()))
+        self.bias = nn.Parameter(torch.zeros(1))
 
     def logits(self, tokens: Tensor, words: Words) -> Tensor:
         """(B, V, h, w)"""

@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from volition.errors import ContractError
 from volition.model.auxiliaries import Auxiliary, Finished
 from volition.model.inputs import Context, Inputs, Sentences, Targets, Words
 from volition.model.parts import Fusion, Head, Language, StateEncoder
@@ -85,6 +86,14 @@ class VLA(nn.Module):
         if "finished" not in self.auxiliaries:
             return chunk, None
         return chunk, cast(Finished, self.auxiliaries["finished"]).share(context)
+
+    def gradient_checkpointing(self, on: bool) -> None:
+        """Encoders of others compute their blocks again in the backward pass rather than keep all in between."""
+        large = [part for part in self.modules() if hasattr(part, "gradient_checkpointing_enable")]
+        if on and not large:
+            raise ContractError("No part of this model can recompute its blocks; leave gradient checkpointing off.")
+        for part in large:
+            cast(Any, part).gradient_checkpointing_enable() if on else cast(Any, part).gradient_checkpointing_disable()
 
     def _act(self, context: Context, inputs: Inputs, rng: torch.Generator | None) -> Tensor:
         told: dict[str, Any] = {"task": inputs.task} if self.choice == "task" else {}

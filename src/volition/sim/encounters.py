@@ -1,6 +1,6 @@
 """Scenes for the ten primitives: people and things that stand before the robot, where what is asked depends on who is where.
 
-    Draw -> encounter -> Scene (no goals) --zones--> language/asks.py says something and knows which primitive is right
+    Draw -> encounter -> Scene (no goals) --zones--> language/asks.py: something is said, and a primitive is right
 
 The head camera looks 48 degrees down: of somebody 2 m away it sees legs and lower body, and nothing beyond 38 degrees
 aside. So people wear one colour from head to foot, and all that can be asked about stands within that.

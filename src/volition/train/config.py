@@ -15,7 +15,7 @@ class TrainConfig:
 
     steps: int = 10_000
     minutes: float | None = None  # instead of steps: time spent on steps, over all resumed runs; not bit-exact
-    learning_rate: float = 3e-4
+    learning_rate: float | None = None  # at its highest; None: the recipe's own, or 3e-4
     warmup_steps: int = 200
     floor: float = 0.1  # of the learning rate, where the cosine ends
     weight_decay: float = 0.01
@@ -51,10 +51,10 @@ class TrainConfig:
             if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
                 raise TrainError(f"TrainConfig.{name} is {value!r}; it must be a whole number from {least} to {most}.")
         for name, least, most in (
-            ("learning_rate", 1e-12, 1e3), ("floor", 0.0, 1.0), ("weight_decay", 0.0, 1e3),
+            ("rate", 1e-12, 1e3), ("floor", 0.0, 1.0), ("weight_decay", 0.0, 1e3),
             ("clip", 0.0, 1e9), ("ema", 0.0, 0.9999999),
         ):  # fmt: skip
-            self._number(name, getattr(self, name), least, most)
+            self._number("learning_rate" if name == "rate" else name, getattr(self, name), least, most)
         if self.minutes is not None:
             self._number("minutes", self.minutes, 1e-6, 1e9)
         for place, beta in enumerate(self.betas):
@@ -68,6 +68,10 @@ class TrainConfig:
             raise TrainError(
                 f"TrainConfig.warmup_steps is {self.warmup_steps} of {self.steps} steps; leave some to train at full rate."
             )
+
+    @property
+    def rate(self) -> float:
+        return 3e-4 if self.learning_rate is None else self.learning_rate
 
     @staticmethod
     def _number(name: str, value: float, least: float, most: float) -> None:

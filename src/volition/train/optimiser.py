@@ -42,7 +42,7 @@ def groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
             "params": [parameters[name] for name in names],
             "names": names,
             "multiplier": rate,
-            "lr": config.learning_rate * rate,
+            "lr": config.rate * rate,
             "weight_decay": config.weight_decay if decay else 0.0,
         }
         for (rate, decay), names in found.items()
@@ -56,7 +56,7 @@ def multiplier(name: str, rates: Mapping[str, float]) -> float:
 
 
 def adamw(model: nn.Module, config: TrainConfig, *, fused: bool) -> torch.optim.AdamW:
-    return torch.optim.AdamW(groups(model, config), lr=config.learning_rate, betas=config.betas, fused=fused)
+    return torch.optim.AdamW(groups(model, config), lr=config.rate, betas=config.betas, fused=fused)
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

@@ -22,4 +22,4 @@ def learning_rate(config: TrainConfig, step: int, seconds: float) -> float:
     else:
         along = max(0.0, min(1.0, (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)))
     fall = config.floor + (1 - config.floor) * 0.5 * (1 + math.cos(math.pi * along))
-    return config.learning_rate * rise * fall
+    return config.rate * rise * fall
