@@ -89,11 +89,17 @@ class VLA(nn.Module):
 
     def gradient_checkpointing(self, on: bool) -> None:
         """Encoders of others compute their blocks again in the backward pass rather than keep all in between."""
-        large = [part for part in self.modules() if hasattr(part, "gradient_checkpointing_enable")]
-        if on and not large:
-            raise ContractError("No part of this model can recompute its blocks; leave gradient checkpointing off.")
+        # transformers 5 has a new name for it and warns of the old one.
+        for kind in ("activation", "gradient"):
+            large = [part for part in self.modules() if hasattr(part, f"{kind}_checkpointing_enable")]
+            if large:
+                break
+        else:
+            if on:
+                raise ContractError("No part of this model can recompute its blocks; leave gradient checkpointing off.")
+            return
         for part in large:
-            cast(Any, part).gradient_checkpointing_enable() if on else cast(Any, part).gradient_checkpointing_disable()
+            getattr(part, f"{kind}_checkpointing_{'enable' if on else 'disable'}")()
 
     def _act(self, context: Context, inputs: Inputs, rng: torch.Generator | None) -> Tensor:
         told: dict[str, Any] = {"task": inputs.task} if self.choice == "task" else {}
