@@ -14,7 +14,7 @@ b  Volition's default for small machines, `act` at size small, with its own smal
 c  a, end to end: each with its own loader and normalisation, from one data set (h264).
 
 Each side as it trains by default (Volition takes bfloat16 where the processor multiplies it, lerobot float32), and in
-the other's precision. What is not compared: how well either learns. lerobot runs in its own environment, which
+the other's precision; only fixed shapes of work are timed, not how well either learns. lerobot runs in its own environment, which
 docs/data.md says how to make; without it only Volition's figures are printed.
 """
 
@@ -59,67 +59,7 @@ STATE, FPS, EPISODES, LENGTH, TURN_S = 43, 10, 24, 120, 2.0
 CAMERAS = ("head", "left_wrist", "right_wrist")
 Settings = dict[str, Any]
 
-PEER = """
-import json, os, sys, time
-s = json.loads(sys.argv[1])
-os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: s["threads"]])
-import torch
-torch.set_num_threads(s["threads"])
-library = torch.library.Library("torchvision", "DEF")
-library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-from accelerate import Accelerator
-from lerobot.configs.types import FeatureType, PolicyFeature
-from lerobot.datasets.lerobot_dataset import LeRobotDataset
-from lerobot.policies.act.configuration_act import ACTConfig
-from lerobot.policies.act.modeling_act import ACTPolicy
-from lerobot.policies.act.processor_act import make_act_pre_post_processors
-from lerobot.scripts.lerobot_train import update_policy
-from lerobot.utils.logging_utils import AverageMeter, MetricsTracker
-torch.manual_seed(0)
-names = ["observation.images." + name for name in s["cameras"]]
-shape = (3, s["pixels"], s["pixels"])
-config = ACTConfig(
-    device="cpu", push_to_hub=False, pretrained_backbone_weights=None, chunk_size=s["chunk"], n_action_steps=s["chunk"],
-    input_features={name: PolicyFeature(FeatureType.VISUAL, shape) for name in names}
-    | {"observation.state": PolicyFeature(FeatureType.STATE, (s["state"],))},
-    output_features={"action": PolicyFeature(FeatureType.ACTION, (s["actions"],))},
-    dim_model=s["width"], n_heads=s["heads"], dim_feedforward=4 * s["width"], n_encoder_layers=s["layers"],
-    n_decoder_layers=s["layers"], use_vae=s["vae"] > 0, n_vae_encoder_layers=max(s["vae"], 1), dropout=0.0,
-    feedforward_activation="gelu", pre_norm=True,
-)
-accelerator = Accelerator(mixed_precision="bf16" if s["precision"] == "bf16" else "no", cpu=True)
-policy, preset = ACTPolicy(config), config.get_optimizer_preset()
-policy, optimizer = accelerator.prepare(policy, preset.build(policy.get_optim_params()))
-meters = {name: AverageMeter(name) for name in ("loss", "grad_norm", "lr", "update_s")}
-tracker = MetricsTracker(s["batch"], 1, 1, meters, accelerator=accelerator)
-def batches():
-    b, k = s["batch"], s["chunk"]
-    batch = {name: torch.randn(b, *shape) for name in names} | {"observation.state": torch.randn(b, s["state"])}
-    batch |= {"action": torch.randn(b, k, s["actions"]), "action_is_pad": torch.zeros(b, k, dtype=torch.bool)}
-    while not s["data"]:
-        yield batch
-    steps = {"action": [i / s["fps"] for i in range(k)]}
-    data = LeRobotDataset("bench/training", root=s["data"], delta_timestamps=steps, video_backend="torchcodec")
-    normalise, _ = make_act_pre_post_processors(config, dataset_stats=data.meta.stats)
-    workers = 0 if s["threads"] == 1 else s["threads"]
-    loader = torch.utils.data.DataLoader(data, batch_size=b, shuffle=True, num_workers=workers, drop_last=True)
-    while True:
-        for batch in loader:
-            yield normalise(batch)
-given = batches()
-def step():
-    update_policy(tracker, policy, next(given), optimizer, preset.grad_clip_norm, accelerator=accelerator)
-step()
-count = sum(one.numel() for one in policy.parameters() if one.requires_grad)
-print("ready", json.dumps({"parameters": count, "torch": torch.__version__}), flush=True)
-for line in sys.stdin:
-    wall, work = time.perf_counter(), time.process_time()
-    for _ in range(int(line)):
-        step()
-    print(json.dumps([time.perf_counter() - wall, time.process_time() - work]), flush=True)
-os._exit(0)
-"""
+PEER = Path(__file__).parent / "peers" / "lerobot_act.py"
 
 
 def model_of(s: Settings) -> VLA:
@@ -164,7 +104,7 @@ def batches_of(s: Settings, model: VLA) -> Iterator[Batch]:
 
 
 def ours(s: Settings) -> None:
-    """The same as PEER: says that it is ready, then takes as many steps as each line asks for, and says how long it took."""
+    """The same as peers/lerobot_act.py: says that it is ready, then takes as many steps as each line asks for, and says how long it took."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: s["threads"]])
     torch.set_num_threads(s["threads"])
     torch.manual_seed(0)
@@ -251,7 +191,9 @@ def compare(title: str, makers: list[Callable[[], Side]], repeats: int) -> None:
         ratio = ""
         if base is not None:
             ratio = f"{rate / statistics.median(base.rates):.2f}x  {work / statistics.median(base.by_work):.2f}x"
-        print(f"{side.name:<34} {rate:9.1f} {spread:<18} {work:11.1f}  {side.about['parameters'] / 1e6:5.1f} M  {ratio}")
+        print(
+            f"{side.name:<34} {rate:9.1f} {spread:<18} {work:11.1f}  {side.about['parameters'] / 1e6:5.1f} M  {ratio}"
+        )
     print(", ".join(f"{side.name.split(',')[0]}: torch {side.about['torch']}" for side in (sides[0], sides[-1])))
 
 
@@ -301,7 +243,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
 
         def side(who: str, precision: str, s: Settings) -> Callable[[], Side]:
-            inside = [sys.executable, __file__, "--inside"] if who == "Volition" else [str(peer), "-c", PEER]
+            inside = [sys.executable, __file__, "--inside"] if who == "Volition" else [str(peer), str(PEER)]
             return lambda: Side(f"{who}, {precision}", inside, {**s, "precision": precision}, scratch)
 
         def sides(s: Settings) -> list[Callable[[], Side]]:
@@ -311,7 +253,9 @@ def main() -> None:
         if "a" in args.only:
             compare("a  like for like: ResNet-18, 512 wide, 4 + 4 layers, CVAE", sides(like), args.repeats)
         if "b" in args.only:
-            title = "b  Volition's `act` at size small (its own convolutions); lerobot's with ResNet-18: backbones differ"
+            title = (
+                "b  Volition's `act` at size small (its own convolutions); lerobot's with ResNet-18: backbones differ"
+            )
             compare(title, sides(small), args.repeats)
         if "c" in args.only:
             record(f"{scratch}/data", args.pixels, cameras)

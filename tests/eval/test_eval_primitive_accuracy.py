@@ -94,4 +94,3 @@ def drive(learned: Checkpoint, instruction: str, limit_s: float = 3.0) -> float:
         return float(away[0] * np.cos(scene.start.heading) + away[1] * np.sin(scene.start.heading))
     finally:
         stage.close()
-

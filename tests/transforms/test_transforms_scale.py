@@ -78,7 +78,7 @@ def test_a_kind_that_does_not_exist_is_refused_with_those_that_do() -> None:
 
 
 def test_a_number_that_hardly_varies_is_refused_by_name() -> None:
-    with pytest.raises(ContractError, match="^y hardly varies") as refusal:
+    with pytest.raises(ContractError, match=r"^y hardly varies") as refusal:
         scale_of(changed("std", [0.5, 1e-5, 2.0]), NAMES)
     assert "x" not in str(refusal.value).split(" hardly")[0]
 

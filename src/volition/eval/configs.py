@@ -129,3 +129,33 @@ class SimConfig:
         _check_seed("SimConfig", self.seed)
         if not 1 <= self.scenes <= 500:
             raise ContractError(f"SimConfig.scenes is {self.scenes}; it must be 1 to 500.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalConfig:
+    """Try a policy in closed loop on scenes it has never seen, and say how often it succeeds.
+
+    Example: volition eval out/quick/best --suite skills --episodes 100 --out out/report
+    """
+
+    checkpoint: tyro.conf.Positional[Path]
+    """Folder of a checkpoint."""
+    suite: str = "skills"
+    """Suites with commas between, or `all`: skills, phrasings, pairs, swap, chains, robustness."""
+    episodes: int = 100
+    """Trials of each skill and condition, 1 to 10000."""
+    skills: str = ""
+    """Only these skills, with commas between."""
+    workers: int = 2
+    """How many processes; they do not change what comes out."""
+    out: Path = Path("out/report")
+    """Folder of the report; the same command again goes on where it ended."""
+    against: Path | None = None
+    """Another checkpoint, tried on the same seeds and compared pair by pair."""
+    device: str = "cpu"
+    """Where the model computes."""
+
+    def __post_init__(self) -> None:
+        for name, most in (("episodes", 10_000), ("workers", 1024)):
+            if not 1 <= getattr(self, name) <= most:
+                raise ContractError(f"EvalConfig.{name} is {getattr(self, name)}; it must be 1 to {most}.")

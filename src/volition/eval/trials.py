@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from volition.eval.episode import Outcome, run_episode
+from volition.eval.measures import Measures
 from volition.eval.rollout import Rig
 from volition.model.checkpoint import Checkpoint
 from volition.model.policy import LearnedPolicy
@@ -55,6 +56,14 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Run:
+    """How one instruction was carried out in one scene."""
+
+    outcome: Outcome
+    measures: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rate:
     """Successes of all trials; each skill's too."""
 
@@ -85,13 +94,16 @@ class Tester:
         """The scene and its words are decided by the seed alone."""
         scene = layout(skill, Draw(seed, self.axes))
         instruction = say(scene, scene.goals, np.random.default_rng([seed, 1]), split).text
-        return Trial(skill=skill, seed=seed, instruction=instruction, outcome=self.run(scene, instruction))
+        return Trial(skill=skill, seed=seed, instruction=instruction, outcome=self.run(scene, instruction).outcome)
 
-    def run(self, scene: Scene, instruction: str) -> Outcome:
+    def run(self, scene: Scene, instruction: str) -> Run:
         stage = Stage(scene, self.robot, cameras=True)
         try:
-            errand = Errand(stage)
-            return run_episode(self._rig, errand, Sensing(self.policy, scene), instruction, cameras=True)
+            errand, measures = Errand(stage), Measures(stage, self.robot)
+            outcome = run_episode(
+                self._rig, errand, Sensing(self.policy, scene), instruction, cameras=True, on_tick=measures.tick
+            )
+            return Run(outcome=outcome, measures=measures.result())
         finally:
             stage.close()
 

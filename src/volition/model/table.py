@@ -102,12 +102,12 @@ def measure(one: Recipe, size: str, pixels: int, *, rounds: int = 5) -> Line:
         recipe=one,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         trainable=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
-        decision_ms=_decision_ms(model, shapes, rounds),
+        decision_ms=decision_ms(model, shapes, rounds),
         shapes=shapes,
     )
 
 
-def _decision_ms(model: VLA, shapes: Shapes, rounds: int) -> float:
+def decision_ms(model: VLA, shapes: Shapes, rounds: int) -> float:
     """The median; the sentence is read once, as in a run."""
     picture = torch.zeros(1, shapes.history, *shapes.picture, 3, dtype=torch.uint8)
     inputs = Inputs(

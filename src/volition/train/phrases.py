@@ -49,4 +49,4 @@ class Phrases:
         goals = [Goal(**goal) for goal in info["goals"]]
         said = goals if step is None else [goals[step]]
         random = np.random.default_rng([self._seed, episode, 0 if step is None else step + 1, zlib.crc32(b"phrases")])
-        return tuple(dict.fromkeys(say(scene, said, random, "phrasings").text for _ in range(max(self._many, 1))))
+        return tuple(dict.fromkeys(say(scene, said, random, "train").text for _ in range(max(self._many, 1))))

@@ -1,0 +1,216 @@
+"""All recipes on one data set, with the same time to train, on the same held-out scenes: `python -m volition.eval.comparison`.
+
+    data set -> volition train RECIPE (the same minutes each) -> volition eval's runner -> docs/studies/recipes.{json,md,svg}
+
+Stopped, it goes on with the recipe it was at. Each is trained in a process of its own, with all cores; nothing else
+should run meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from volition.data.atomic import write_json
+from volition.data.store import Dataset
+from volition.eval.intervals import wilson
+from volition.eval.runner import run_jobs
+from volition.eval.suites import Job, seeds
+from volition.model.checkpoint import load
+from volition.model.recipes import RECIPES, recipe
+
+FOLDER = Path("docs/studies")
+FLOOR = "simple"
+HEADINGS = (
+    "recipe", "gives", "successes", "95 %", "parameters", "trained", "windows/s", "steps", "error of the hand mm",
+    "ms a decision",
+)  # fmt: skip
+
+
+def compare(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """A line a recipe; what is known already is not done again."""
+    lines = []
+    for name in arguments.recipes:
+        folder = arguments.out / name
+        if not (folder / "line.json").exists():
+            _train(name, folder, arguments)
+            write_json(folder / "line.json", _try(name, folder, arguments))
+        lines.append(json.loads((folder / "line.json").read_text(encoding="utf-8")))
+        _print(lines)
+    return lines
+
+
+def _train(name: str, folder: Path, arguments: argparse.Namespace) -> None:
+    if (folder / "last" / "config.json").exists():
+        return
+    command = [
+        sys.executable, "-m", "volition.cli", "train", name, "--data", str(arguments.data), "--out", str(folder),
+        "--minutes", str(arguments.minutes), "--size", arguments.size, "--batch", str(arguments.batch),
+        "--warmup-steps", "50", "--seed", str(arguments.seed), "--validate-every", "0", "--save-every", "500",
+        "--ema", "0.99", "--resume",
+    ]  # fmt: skip
+    Console(stderr=True).print(f"[bold]{name}[/bold]: {recipe(name).about}")
+    subprocess.run(command, check=True)
+
+
+def _try(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    checkpoint = load(folder / "last")
+    jobs = [
+        Job(suite="recipes", condition=name, skill=arguments.skill, seed=seed)
+        for seed in seeds(arguments.skill, arguments.episodes, "train")
+    ]
+    rows = run_jobs(folder / "last", jobs, folder / "trials", workers=arguments.workers)
+    successes = sum(row["success"] for row in rows)
+    low, high = wilson(successes, len(rows))
+    metrics = [json.loads(text) for text in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    validated = [row for row in metrics if "validation/loss" in row]
+    hands = [
+        value for key, value in (validated[-1] if validated else {}).items()
+        if key.startswith("validation/error/") and key.endswith("[m]")
+    ]  # fmt: skip
+    model = checkpoint.model
+    return {
+        "recipe": name,
+        "gives": recipe(name).gives,
+        "successes": successes,
+        "trials": len(rows),
+        "low": low,
+        "high": high,
+        "falls": sum(row["fell"] for row in rows),
+        "violations": sum(row["violations"] for row in rows),
+        "why": {why: sum(row["why"] == why for row in rows) for why in sorted({row["why"] for row in rows})},
+        "parameters": sum(one.numel() for one in model.parameters()),
+        "trained": sum(one.numel() for one in model.parameters() if one.requires_grad),
+        "steps": checkpoint.about["step"],
+        "windows_per_s": float(np.median([row["samples_per_s"] for row in metrics if "samples_per_s" in row])),
+        "hand_mm": 1000 * float(np.mean(hands)) if hands else None,
+        "decision_ms": _decision_ms(folder / "last"),
+    }
+
+
+def _decision_ms(folder: Path) -> float:
+    """In a process with one thread, as evaluations run."""
+    program = (
+        "import sys, torch; torch.set_num_threads(1); from volition.model.checkpoint import load; "
+        "from volition.model.table import decision_ms; c = load(sys.argv[1]); print(decision_ms(c.model, c.design.shapes, 20))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(folder)], check=True, capture_output=True, text=True)
+    return float(done.stdout.split()[-1])
+
+
+def cells(line: dict[str, Any]) -> list[str]:
+    return [
+        line["recipe"],
+        line["gives"],
+        f"{line['successes']} of {line['trials']}",
+        f"{100 * line['low']:.0f}-{100 * line['high']:.0f} %",
+        f"{line['parameters'] / 1e6:.1f} M",
+        f"{line['trained'] / 1e6:.1f} M",
+        f"{line['windows_per_s']:.0f}",
+        str(line["steps"]),
+        "" if line["hand_mm"] is None else f"{line['hand_mm']:.1f}",
+        f"{line['decision_ms']:.0f}",
+    ]
+
+
+def report(lines: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
+    """Best first, as JSON, Markdown and a plot."""
+    ordered = sorted(lines, key=lambda line: -line["successes"])
+    with Dataset(arguments.data) as dataset:
+        data = f"{dataset.episodes} demonstrations, {len(dataset)} frames, fingerprint {dataset.fingerprint()[:12]}"
+    command = (
+        f"python -m volition.eval.comparison --data DATA --skill {arguments.skill} --minutes {arguments.minutes:g} "
+        f"--episodes {arguments.episodes} --size {arguments.size} --batch {arguments.batch} --seed {arguments.seed}"
+    )
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    content = {
+        "command": command,
+        "machine": machine,
+        "data": data,
+        "made": time.strftime("%Y-%m-%d"),
+        "lines": ordered,
+    }
+    write_json(FOLDER / "recipes.json", content)
+    rows = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
+    rows += ["| " + " | ".join(cells(line)) + " |" for line in ordered]
+    text = [
+        "# The recipes compared",
+        "",
+        f"`{arguments.skill}`: {data}. Each recipe, at size {arguments.size}, was trained for {arguments.minutes:g} minutes on {machine}, then "
+        f"tried in {arguments.episodes} scenes that no data set has. Made by `{command}`.",
+        "",
+        *rows,
+        "",
+        "![Successes of each recipe with their 95 % intervals](recipes.svg)",
+        "",
+    ]
+    (FOLDER / "recipes.md").write_text("\n".join(text), encoding="utf-8")
+    _plot(ordered)
+
+
+def _plot(lines: list[dict[str, Any]]) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "volition"
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(8, 0.4 * len(lines) + 1), layout="constrained")
+    rates = np.array([line["successes"] / line["trials"] for line in lines])
+    below = rates - np.array([line["low"] for line in lines])
+    above = np.array([line["high"] for line in lines]) - rates
+    places = np.arange(len(lines))
+    axis.barh(places, 100 * rates, color=["#b0b7c3" if line["recipe"] == FLOOR else "#3a6ea5" for line in lines])
+    axis.errorbar(
+        100 * rates, places, xerr=100 * np.clip([below, above], 0, None), fmt="none", color="black", capsize=3
+    )
+    axis.set_yticks(places, [line["recipe"] for line in lines])
+    axis.invert_yaxis()
+    axis.set_xlim(0, 100)
+    axis.set_xlabel("successes, %")
+    figure.savefig(FOLDER / "recipes.svg", metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def _print(lines: list[dict[str, Any]]) -> None:
+    shown = Table(title="Recipes compared")
+    for number, heading in enumerate(HEADINGS):
+        shown.add_column(heading, justify="left" if number < 2 else "right")
+    for line in lines:
+        shown.add_row(*cells(line))
+    Console().print(shown)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="a data set of one skill")
+    parser.add_argument("--out", type=Path, default=Path("out/comparison"))
+    parser.add_argument("--skill", default="press_button")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of training, each (default 5)")
+    parser.add_argument("--episodes", type=int, default=100)
+    parser.add_argument("--size", default="small", choices=("standard", "small", "test"))
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES))
+    parser.add_argument("--dry", action="store_true", help="print the table only")
+    arguments = parser.parse_args()
+    lines = compare(arguments)
+    if not arguments.dry:
+        report(lines, arguments)
+
+
+if __name__ == "__main__":
+    main()
