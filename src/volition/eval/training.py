@@ -22,7 +22,7 @@ from volition.data.feature import IMAGES, STATE
 from volition.data.loader import LoaderConfig
 from volition.data.store import Dataset
 from volition.eval.trials import success_rate
-from volition.model.checkpoint import Checkpoint, Design, write
+from volition.model.checkpoint import Checkpoint, Design, load, write
 from volition.model.language.bpe import train_bpe
 from volition.model.recipes import Recipe, recipe
 from volition.model.shapes import Shapes
@@ -70,9 +70,9 @@ def train(command: TrainCommand) -> int:
         write(folder, checkpoint_of(prepared, cast(VLA, model), {**known, **about}), plain_weights(model))
 
     def evaluate(step: int, model: nn.Module) -> dict[str, float]:
-        found = success_rate(
-            checkpoint_of(prepared, cast(VLA, model), {}), command.evaluate, command.episodes, seed=TRIALS
-        )
+        device = next(model.parameters()).device
+        checkpoint = checkpoint_of(prepared, cast(VLA, model), {})
+        found = success_rate(checkpoint, command.evaluate, command.episodes, seed=TRIALS, device=device)
         return {"success": found.rate, **{f"success/{name}": value for name, value in found.by_skill.items()}}
 
     spec = prepared.codec.spec
@@ -87,7 +87,9 @@ def train(command: TrainCommand) -> int:
         held_out=prepared.held_out, physical=physical, evaluate=evaluate if command.evaluate else None, export=export, resume=command.resume,
     )  # fmt: skip
     trainer.run()
-    print(f"{command.out / 'last'} runs: volition eval {command.out / 'last'}")
+    if trainer.processes.main:
+        found = [str(command.out / name) for name in ("best", "last") if (command.out / name).is_dir()]
+        print(f"Checkpoints: {', '.join(found)}. Try one: volition eval {found[-1]}")
     return 0
 
 
@@ -100,12 +102,15 @@ def prepare(command: TrainCommand) -> Prepared:
     torch.manual_seed(command.train.seed)
     cameras = command.cameras or tuple(name.removeprefix(IMAGES) for name in datasets[0].metadata.stored)
     view = batch_config(command, chosen, cameras)
+    started = _started(command, cameras)
+    if started is not None:
+        view = _as_before(view, started)
     robot = robot_of(datasets, cameras)
     size = robot.cameras[0].height
-    spec = robot.action(command.action)
+    spec = robot.action(view.action)
     splits = [split(one, command) for one in datasets]
     tasks = tuple(sorted({name for one in splits for name in one.skills if name}))
-    codec = codec_of(datasets, view, spec)
+    codec = codec_of(datasets, view, spec) if started is None else started.codec
     _say_kept(codec)
     tokenizer = None
     if chosen.language != "minilm" or "family" in command.options().get("language", {}):
@@ -131,7 +136,9 @@ def prepare(command: TrainCommand) -> Prepared:
         history_step=view.history_step,
         dt=1.0 / datasets[0].fps,
     )
-    model = design.build()
+    if started is not None:
+        design = started.design
+    model = design.build() if started is None else started.model
     if command.freeze:
         freeze(model, *command.freeze)
     if command.lora:
@@ -155,6 +162,36 @@ def prepare(command: TrainCommand) -> Prepared:
     )
 
 
+def _started(command: TrainCommand, cameras: tuple[str, ...]) -> Checkpoint | None:
+    """The checkpoint to start from: of the same recipe and size, looking at the same cameras."""
+    if command.start is None:
+        return None
+    found = load(command.start)
+    design = found.design
+    for what, before, now in (
+        ("recipe", design.recipe, command.recipe),
+        ("size", design.size, command.size),
+        ("cameras", ", ".join(design.shapes.cameras), ", ".join(cameras)),
+        ("action space", found.codec.spec.name, command.action),
+    ):
+        if before != now:
+            raise TrainError(f"{command.start} has the {what} {before}, not {now}; give the same, or start afresh.")
+    return found
+
+
+def _as_before(view: BatchConfig, started: Checkpoint) -> BatchConfig:
+    """What the model was built to look at, whatever the recipe or the command says now."""
+    shapes = started.design.shapes
+    return replace(
+        view,
+        chunk=shapes.chunk,
+        history=shapes.history,
+        history_step=started.design.history_step,
+        before=shapes.before,
+        frame=started.codec.frame,
+    )
+
+
 def checkpoint_of(prepared: Prepared, model: VLA, about: dict[str, Any]) -> Checkpoint:
     return Checkpoint(
         model=model, design=prepared.design, codec=prepared.codec, robot=describe(prepared.robot), about=about
@@ -162,8 +199,10 @@ def checkpoint_of(prepared: Prepared, model: VLA, about: dict[str, Any]) -> Chec
 
 
 def batch_config(command: TrainCommand, chosen: Recipe, cameras: tuple[str, ...]) -> BatchConfig:
-    view = BatchConfig(action=command.action, cameras=cameras, frame=command.frame, phrases=command.phrases)
-    view = replace(view, **chosen.batch)
+    view = BatchConfig(
+        action=command.action, cameras=cameras, frame=command.frame, phrases=command.phrases, truth=command.truth
+    )
+    view = replace(view, **chosen.batch, history_step=command.history_step)
     if command.action == "primitive":
         view = replace(view, frame="absolute", chunk=1)
     if command.chunk:

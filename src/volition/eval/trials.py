@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from volition.eval.episode import Outcome, run_episode
 from volition.eval.measures import Measures
@@ -84,7 +85,7 @@ class Rate:
 class Tester:
     """Builds what trials share once: the policy, the body and the shield."""
 
-    def __init__(self, checkpoint: Checkpoint, *, device: str = "cpu", axes: Axes | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint, *, device: str | torch.device = "cpu", axes: Axes | None = None) -> None:
         self.robot = g1(checkpoint.design.shapes.picture[0])
         self.policy = LearnedPolicy(checkpoint, self.robot, device=device)
         self.axes = axes or Axes()
@@ -119,8 +120,15 @@ def seeds_of(skill: str, count: int, first: int, *, split: str = "train") -> lis
     return found
 
 
-def success_rate(checkpoint: Checkpoint, skills: str | Sequence[str], episodes: int, *, seed: int) -> Rate:
+def success_rate(
+    checkpoint: Checkpoint,
+    skills: str | Sequence[str],
+    episodes: int,
+    *,
+    seed: int,
+    device: str | torch.device = "cpu",
+) -> Rate:
     """So many trials of each skill, one after the other in this process."""
     names = skills_of(skills) if isinstance(skills, str) else tuple(skills)
-    tester = Tester(checkpoint)
+    tester = Tester(checkpoint, device=device)
     return Rate(trials=tuple(tester.trial(name, one) for name in names for one in seeds_of(name, episodes, seed)))

@@ -43,6 +43,8 @@ class TrainCommand:
     """Actions a chunk; 0 is the recipe's own."""
     history: int = 0
     """Pictures a decision; 0 is the recipe's own."""
+    history_step: int = 1
+    """Frames between two pictures of a history."""
     frame: Literal["relative", "absolute"] = "relative"
     """Whether a hand's way is told from where it is or in the pelvis frame."""
     cameras: tuple[str, ...] = ()
@@ -59,6 +61,10 @@ class TrainCommand:
     """Threads that decode."""
     memory_mb: int = 1024
     """Decoded pictures held at most."""
+    truth: bool = True
+    """Use the simulator's truth for auxiliary losses, where the data set has it; mixtures must agree about it."""
+    start: Path | None = None
+    """Checkpoint whose weights, scales and settings to start from, to train it further."""
     set: tuple[str, ...] = ()
     """Options of the model's parts, as part.name=value: vision.source=folder, language.family=bert, head.loss=mse."""
     freeze: tuple[str, ...] = ()
@@ -76,7 +82,7 @@ class TrainCommand:
 
     def __post_init__(self) -> None:
         for name, least, most in (
-            ("batch", 1, 65536), ("chunk", 0, 1000), ("history", 0, 100), ("phrases", 1, 1000), ("loaders", 1, 256),
+            ("batch", 1, 65536), ("chunk", 0, 1000), ("history", 0, 100), ("history_step", 1, 100), ("phrases", 1, 1000), ("loaders", 1, 256),
             ("memory_mb", 16, 1 << 20), ("lora_rank", 1, 4096), ("episodes", 1, 10_000),
         ):  # fmt: skip
             value = getattr(self, name)
