@@ -193,3 +193,15 @@ def test_augmentation_moves_and_colours_pictures_alike_and_leaves_the_rest(datas
     assert cropped[HEAD].shape == (3, 24, 28, 3)
     same_again = Augmentation()(window, np.random.default_rng(5))
     assert same(same_again, Augmentation()(window, np.random.default_rng(5)))
+
+
+def test_augmentation_says_how_far_a_picture_was_moved(dataset: Dataset) -> None:
+    window = Windows(dataset, CONFIG)[20]
+    for seed in range(5):
+        changed = Augmentation(shift=4, colour=0.0)(window, np.random.default_rng(seed))
+        down, right = changed["moved." + HEAD]
+        before, after = window[HEAD], changed[HEAD]
+        height, width = before.shape[1:3]
+        rows, columns = slice(4, height - 4), slice(4, width - 4)
+        moved = before[:, 4 - down : height - 4 - down, 4 - right : width - 4 - right]
+        assert np.array_equal(after[:, rows, columns], moved)

@@ -18,6 +18,7 @@ from volition.data.loader import Loader, LoaderConfig
 from volition.data.store import Dataset
 from volition.data.windows import WindowConfig
 from volition.teach import generate as module
+from volition.teach.demonstrate import Made
 from volition.teach.errors import TeachError
 from volition.teach.generate import generate
 from volition.teach.ledger import LEDGER
@@ -62,6 +63,24 @@ def test_an_interrupted_run_goes_on_and_is_the_same(
     generate(config(tmp_path / "set", episodes=6))
     assert sorted(QuickWorkers.made) == list(range(6))  # what was staged is not made again
     same(tmp_path / "whole", tmp_path / "set")
+
+
+def test_a_sigterm_ends_a_run_with_its_figures(
+    quick: type[QuickWorkers], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminated(QuickWorkers):
+        def take(self, timeout_s: float) -> list[Made]:
+            if len(self.made) == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().take(timeout_s)
+
+    monkeypatch.setattr(module, "LocalWorkers", Terminated)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        generate(config(tmp_path / "set", episodes=6))
+    assert signal.getsignal(signal.SIGTERM) is before
+    (run,) = json.loads((tmp_path / "set" / LEDGER).read_text())["runs"]
+    assert run["episodes"] == len(lengths(tmp_path / "set")) >= 1
 
 
 def test_a_data_set_can_be_made_longer_and_not_shorter(quick: type[QuickWorkers], tmp_path: Path) -> None:

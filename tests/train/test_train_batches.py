@@ -24,7 +24,7 @@ from volition.model.inputs import Inputs, Sentences, Targets
 from volition.robots.g1 import g1
 from volition.sim.language.templates import templates
 from volition.sim.sight import CELLS
-from volition.train.batches import BatchConfig, Batches, codec_of
+from volition.train.batches import BatchConfig, Batches, _shifted, codec_of
 from volition.train.errors import TrainError
 from volition.train.phrases import Phrases
 from volition.transforms.codec import Codec, Hands, hands_of
@@ -359,3 +359,15 @@ def test_a_hand_that_the_state_does_not_have_is_refused_in_the_relative_frame(tm
         r"relative to the hand need .*use the absolute frame", lambda: codec_of([data], BatchConfig(), EE), ValueError
     )
     assert isinstance(codec_of([data], BatchConfig(frame="absolute"), EE), Codec)
+
+
+def test_what_is_known_of_places_moves_with_the_picture() -> None:
+    masks = np.zeros((2, 1, CELLS, CELLS))
+    masks[0, 0, 5, 7] = masks[1, 0, 15, 0] = 1.0
+    whole = _shifted(_shifted(masks, np.array([[2.0], [-3.0]]), 2), np.array([[-1.0], [4.0]]), 3)
+    assert whole[0, 0, 7, 6] == 1.0
+    assert whole[0].sum() == 1.0
+    assert whole[1, 0, 12, 4] == 1.0
+    half = _shifted(masks, np.array([[0.5], [0.0]]), 2)
+    assert half[0, 0, 5, 7] == pytest.approx(0.5)
+    assert half[0, 0, 6, 7] == pytest.approx(0.5)

@@ -2,7 +2,8 @@
 
     Loader's worker: window -> Augmentation -> window -> batch
 
-One draw a camera and window, so that all steps of a history move together. Numbers and texts stay as they are. No
+One draw a camera and window, so that all steps of a history move together. Numbers and texts stay as they are; how far
+a picture was moved is added as `moved.<camera>` (pixels down and right), for what is known of places in it. No
 mirroring: it would swap left and right, which the words and the hands tell apart.
 """
 
@@ -14,6 +15,8 @@ import numpy as np
 
 from volition.data.errors import DataError
 from volition.data.windows import Sample
+
+MOVED = "moved."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +38,17 @@ class Augmentation:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """A changed copy of a window; what is not a picture is handed on."""
-        return {name: self._picture(value, rng) if _is_picture(value) else value for name, value in sample.items()}
+        changed: Sample = {}
+        for name, value in sample.items():
+            if _is_picture(value):
+                changed[name], changed[MOVED + name] = self._picture(value, rng)
+            else:
+                changed[name] = value
+        return changed
 
-    def _picture(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _picture(self, frames: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         height, width = frames.shape[1:3]
+        moved = np.zeros(2, dtype=np.int64)
         if self.crop is not None:
             if self.crop[0] > height or self.crop[1] > width:
                 raise DataError(f"Augmentation.crop is {self.crop}; pictures are {height}x{width}.")
@@ -46,12 +56,14 @@ class Augmentation:
                 int(rng.integers(0, size - part + 1)) for size, part in zip((height, width), self.crop, strict=True)
             )
             frames = frames[:, top : top + self.crop[0], left : left + self.crop[1]]
+            moved -= (top, left)
         if self.shift:
             down, right = rng.integers(-self.shift, self.shift + 1, 2)
             rows = np.clip(np.arange(frames.shape[1]) - down, 0, frames.shape[1] - 1)
             columns = np.clip(np.arange(frames.shape[2]) - right, 0, frames.shape[2] - 1)
             frames = frames[:, rows][:, :, columns]
-        return self._coloured(frames, rng) if self.colour else frames
+            moved += (down, right)
+        return self._coloured(frames, rng) if self.colour else frames, moved
 
     def _coloured(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         bright, contrast = 1 + self.colour * rng.uniform(-1, 1, 2)

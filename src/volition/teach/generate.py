@@ -2,7 +2,7 @@
 
     Recipe -> jobs -> Workers (its maker in each) -> OUT/.staged/<run>/episode-000012 -> DatasetWriter.adopt -> OUT
 
-Nothing that is finished is lost by Ctrl-C or a kill: staged episodes are taken up by the next run. Each run stages
+SIGTERM ends it as Ctrl-C does. Nothing that is finished is lost by either or by a kill: staged episodes are taken up by the next run. Each run stages
 into a folder of its own, so that a worker which outlives its killed parent for a moment disturbs nobody.
 """
 
@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -68,7 +70,8 @@ def make(
         ledger.begin()
         begun, frames, begin = writer.episodes, writer.frames, time.monotonic()
         try:
-            _fill(config, recipe, writer)
+            with _ends_well():
+                _fill(config, recipe, writer)
         except KeyboardInterrupt:
             print(
                 f"{writer.episodes} of {config.episodes} episodes are made; the same command goes on.", file=sys.stderr
@@ -93,6 +96,23 @@ def _corrected(policy: Path, expert: float) -> dict[str, Any]:
             "weights": hashlib.file_digest(file, "sha256").hexdigest(),
             "expert": expert,
         }
+
+
+@contextmanager
+def _ends_well() -> Iterator[None]:
+    """A SIGTERM, as batch systems send it, ends the run as Ctrl-C does: with its figures written down."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals go to the main thread only
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _fill(config: GenerateConfig | ScenesConfig, recipe: Plan, writer: DatasetWriter) -> None:

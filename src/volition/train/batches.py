@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from volition.data.augment import Augmentation
+from volition.data.augment import MOVED, Augmentation
 from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS
 from volition.data.loader import Loader, LoaderConfig
 from volition.data.statistics import Moments
@@ -220,14 +220,34 @@ class Batches:
         points = np.stack([[[column(f"{c}.{r}.{p}") for p in "uv"] for r in ROLES] for c in cameras])  # (V, G, 2, B)
         inside = np.stack([[column(f"{c}.{r}.inside") for r in ROLES] for c in cameras])  # (V, G, B)
         rows = np.stack([batch[TRUTH_CELLS][:, -1, first : first + CELLS] for first in begins], axis=1)  # (B, V, CELLS)
+        seen, masks = points.transpose(3, 0, 1, 2), unpack(rows).astype(np.float64)  # (B, V, G, 2), (B, V, h, w)
+        visible = inside.transpose(2, 0, 1) > 0.5
+        if MOVED + IMAGES + cameras[0] in batch:  # the pictures were, so what is known of places in them is too
+            moved = np.stack([batch[MOVED + IMAGES + camera] for camera in cameras], axis=1)  # (B, V, 2)
+            share = moved / np.array(batch[IMAGES + cameras[0]].shape[2:4])
+            seen = seen + share[:, :, None, ::-1]
+            visible &= ((seen >= 0) & (seen < 1)).all(axis=-1)
+            masks = _shifted(_shifted(masks, share[..., 0] * CELLS, 2), share[..., 1] * CELLS, 3)
         return Truth(
             positions=_float(np.stack([[column(f"{r}.{a}") for a in "xyz"] for r in ROLES]).transpose(2, 0, 1)),
-            points=_float(points.transpose(3, 0, 1, 2)),
+            points=_float(seen),
             present=torch.from_numpy(np.stack([column(f"{r}.present") for r in ROLES], axis=1) > 0.5),
-            visible=torch.from_numpy(inside.transpose(2, 0, 1) > 0.5),
-            masks=_float(unpack(rows)),
+            visible=torch.from_numpy(visible),
+            masks=_float(masks),
             finished=_float(np.maximum(column("finished"), batch["late"])),
         )
+
+
+def _shifted(masks: np.ndarray, by: np.ndarray, axis: int) -> np.ndarray:
+    """(B, V, h, w) moved along one axis by a number of cells (B, V) that need not be whole; the edge is repeated."""
+    size = masks.shape[axis]
+    at = np.clip(np.arange(size) - by[..., None], 0, size - 1)  # (B, V, size)
+    low = np.floor(at).astype(int)
+    rest = at - low
+    shape = (*by.shape, size, 1) if axis == 2 else (*by.shape, 1, size)
+    first = np.take_along_axis(masks, low.reshape(shape), axis)
+    second = np.take_along_axis(masks, np.minimum(low + 1, size - 1).reshape(shape), axis)
+    return first + rest.reshape(shape) * (second - first)
 
 
 def _float(values: np.ndarray) -> Tensor:
