@@ -320,3 +320,13 @@ def test_demonstrations_become_a_policy_that_acts_in_closed_loop(tmp_path: Path)
     assert trial.outcome.time_s > 1
     again = tester.trial("press_button", training.TRIALS)
     assert again.outcome.time_s == trial.outcome.time_s
+    report = ["eval", str(tmp_path / "out" / "last"), "--suite", "skills,swap", "--skills", "press_button"]
+    report += ["--episodes", "1", "--workers", "1", "--out", str(tmp_path / "report")]
+    assert cli.main(report) == 0
+    trials_made = (tmp_path / "report" / "trials.jsonl").read_text()
+    assert trials_made.count("\n") == 2
+    results = json.loads((tmp_path / "report" / "results.json").read_text())
+    assert [one["suite"] for one in results["lines"]] == ["skills", "swap"]
+    assert all(one["violations"] == 0 for one in results["lines"])
+    assert cli.main(report) == 0
+    assert (tmp_path / "report" / "trials.jsonl").read_text() == trials_made  # nothing is tried twice

@@ -26,6 +26,7 @@ from volition.eval.suites import SUITES, jobs_of
 from volition.model.checkpoint import load
 
 MANIFEST, RESULTS = "manifest.json", "results.json"
+WIDE = 150  # characters that the whole table needs
 HEADINGS = (
     "suite", "condition", "skill", "successes", "95 %", "time s", "hands m", "jerk", "falls", "violations", "shield", "failures",
 )  # fmt: skip
@@ -196,12 +197,16 @@ def markdown(lines: Sequence[dict[str, Any]]) -> str:
 
 
 def _print(lines: Sequence[dict[str, Any]], title: str) -> None:
-    shown = Table(title=title)
-    for number, heading in enumerate(HEADINGS):
-        shown.add_column(heading, justify="left" if number < 3 or number == len(HEADINGS) - 1 else "right")
+    console = Console()
+    shown = range(len(HEADINGS)) if console.width >= WIDE else [1, 2, 3, 4, 5, 8, 9, 11]
+    found = Table(title=title)
+    for number in shown:
+        left = number < 3 or number == len(HEADINGS) - 1
+        found.add_column(HEADINGS[number], justify="left" if left else "right", no_wrap=number in (2, 3, 4))
     for one in lines:
-        shown.add_row(*cells(one), style="bold" if one["skill"] == "all" else "")
-    Console().print(shown)
+        row = cells(one)
+        found.add_row(*(row[number] for number in shown), style="bold" if one["skill"] == "all" else "")
+    console.print(found)
 
 
 def _print_compared(found: Sequence[dict[str, Any]], config: EvalConfig) -> None:

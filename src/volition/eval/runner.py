@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from volition.errors import VolitionError
-from volition.eval.suites import Job, other_goals
+from volition.eval.suites import Job
 from volition.eval.trials import Tester
 from volition.model.checkpoint import load
-from volition.sim.choices import layout
 from volition.sim.language.say import say
-from volition.sim.randomise import Draw
 
 TRIALS = "trials.jsonl"
 Row = dict[str, Any]
@@ -64,7 +63,8 @@ def trial(job: Job) -> Row:
         raise VolitionError("A worker began without its policy.")
     scene = job.scene()
     instruction = say(scene, scene.goals, np.random.default_rng([job.seed, 1]), job.words).text
-    result = _tester.run(scene, instruction)
+    own = None if job.told is None else replace(job, told=None).scene().goals[0]
+    result = _tester.run(scene, instruction, other=own)
     outcome = result.outcome
     row: Row = {
         **job.to_json(),
@@ -85,13 +85,8 @@ def trial(job: Job) -> Row:
         **result.measures,
     }
     if job.told is not None:
-        row["old_words"] = _did_the_old(job, row)
+        row["old_words"] = result.other
     return row
-
-
-def _did_the_old(job: Job, row: Row) -> bool:
-    """Whether what was done instead is what the scene's own words would have asked for."""
-    return row["why"] == "wrong_thing" and len(other_goals(layout(job.skill, Draw(job.seed)))) == 1
 
 
 def _known(path: Path) -> dict[str, Row]:

@@ -20,12 +20,13 @@ from volition.model.checkpoint import Checkpoint
 from volition.model.policy import LearnedPolicy
 from volition.policy import Policy
 from volition.robots.g1 import g1
+from volition.runtime.report import Tick
 from volition.sim.choices import layout, skills_of
 from volition.sim.errand import Errand
 from volition.sim.language.held_out import split_of
 from volition.sim.language.say import say
 from volition.sim.randomise import Axes, Draw
-from volition.sim.scene import Scene
+from volition.sim.scene import Goal, Scene
 from volition.sim.senses import Senses
 from volition.sim.stage import Stage
 from volition.types import ActionChunk, ActionSpec, Observation
@@ -62,6 +63,7 @@ class Run:
 
     outcome: Outcome
     measures: dict[str, float]
+    other: bool = False  # another goal, which nobody asked for, was reached
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +99,23 @@ class Tester:
         instruction = say(scene, scene.goals, np.random.default_rng([seed, 1]), split).text
         return Trial(skill=skill, seed=seed, instruction=instruction, outcome=self.run(scene, instruction).outcome)
 
-    def run(self, scene: Scene, instruction: str) -> Run:
+    def run(self, scene: Scene, instruction: str, *, other: Goal | None = None) -> Run:
+        """`other`: a goal that is watched too, though the words do not ask for it."""
         stage = Stage(scene, self.robot, cameras=True)
         try:
             errand, measures = Errand(stage), Measures(stage, self.robot)
+            beside = Errand(stage, (other,)) if other is not None else None
+
+            def tick(now: Tick) -> None:
+                measures.tick(now)
+                if beside is not None:
+                    beside.watch(now.state)
+
             outcome = run_episode(
-                self._rig, errand, Sensing(self.policy, scene), instruction, cameras=True, on_tick=measures.tick
+                self._rig, errand, Sensing(self.policy, scene), instruction, cameras=True, on_tick=tick
             )
-            return Run(outcome=outcome, measures=measures.result())
+            reached = beside is not None and beside.succeeded
+            return Run(outcome=outcome, measures=measures.result(), other=reached)
         finally:
             stage.close()
 
