@@ -32,6 +32,9 @@ from volition.types import ActionSpec
 
 Read = Callable[[Sequence[str]], Sentences]
 LATE = 10  # frames
+# A button comes out again: nobody sees that it was pressed. What the teacher does afterwards (it backs off) would teach
+# to back off from a button that nobody has pressed yet.
+FLEETING = ("press_button",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +164,22 @@ class Batches:
         words = {"task": ways[int(rng.integers(len(ways)))], "which": np.int64(self._task(info, step - late))}
         if self.config.reasons:
             words["reason"] = self._reason(episode, info, step, sample)
-        return {**sample, **words, "late": np.bool_(late)}
+        return {**sample, **words, "late": np.bool_(late), "meant": self._meant(episode, info, sample, step, late)}
+
+    def _meant(self, episode: int, info: Mapping[str, Any], sample: Sample, step: int, late: bool) -> np.ndarray:
+        """Which actions of the chunk are for what is told: none that belong to another step, or to what comes after a
+        thing whose doing cannot be seen afterwards. (K,) bool"""
+        meant = np.ones(self.config.chunk, dtype=bool)
+        if not self._known:
+            return meant
+        frame = int(sample["frame"])
+        truth = self.dataset.numbers(episode, (TRUTH,))[TRUTH][frame : frame + self.config.chunk]
+        count = len(truth)
+        if self.config.steps:
+            meant[:count] &= (truth[:, self._truth["step"]] == step) & (not late)
+        if self._skill(info, step) in FLEETING:
+            meant[:count] &= truth[:, self._truth["finished"]] < 0.5
+        return meant
 
     def _just_begun(self, episode: int, frame: int, step: int) -> bool:
         """Whether a step's first second is under way: then what the step before was told is done, and may be asked."""
@@ -171,9 +189,13 @@ class Batches:
         return bool((steps < step).any())
 
     def _task(self, info: Mapping[str, Any], step: int) -> int:
-        goals = info.get("goals") or ()
-        name = goals[step]["skill"] if step < len(goals) else info.get("skill", "")
+        name = self._skill(info, step)
         return self._tasks.index(name) if name in self._tasks else -1
+
+    @staticmethod
+    def _skill(info: Mapping[str, Any], step: int) -> str:
+        goals = info.get("goals") or ()
+        return str(goals[step]["skill"] if step < len(goals) else info.get("skill", ""))
 
     def _reason(self, episode: int, info: Mapping[str, Any], step: int, sample: Sample) -> str:
         if not self._known or "scene" not in info:
@@ -200,8 +222,7 @@ class Batches:
         )
         targets = Targets(
             actions=_float(self.codec.encode(batch[column], now)),
-            # What is done needs no more actions, and those recorded are of the next step.
-            real=torch.from_numpy(~batch[ACTION_PAD] & ~batch["late"][:, None]),
+            real=torch.from_numpy(~batch[ACTION_PAD] & batch["meant"]),
             reasoning=self._read(batch["reason"]) if self.config.reasons else None,
             task=torch.from_numpy(batch["which"]),
             truth=self._what_is_true(batch) if self._known else Truth(),
