@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ARMS, JOINT, ROBOT, block
+from runtime_tools import ARMS, JOINT, ROBOT, block
 
 from volition.errors import ContractError, InstructionError
 from volition.robots.fake import FakePolicy, FakeRobot

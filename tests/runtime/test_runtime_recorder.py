@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import JOINT, ROBOT, block
+from runtime_tools import JOINT, ROBOT, block
 
 from volition.errors import ContractError
 from volition.robots.fake import FakePolicy
