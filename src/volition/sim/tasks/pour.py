@@ -120,7 +120,7 @@ class Beads:
 class PourReferee:
     """Success: most beads lie in the named bowl, at most one elsewhere, and the cup stands on the table, let go.
 
-    Failure: three or more lie elsewhere; two or more of another cup's beads left it, or of these are in another bowl;
+    Failure: two or more lie elsewhere; two or more of another cup's beads left it, or of these are in another bowl;
     the cup fell over or off the table.
     """
 
@@ -142,7 +142,7 @@ class PourReferee:
         lost = self._lost() - self._beside
         if self._beads.count(self._bowl) >= MOST * BEADS and lost <= 1 and self._beads.at_rest() and self._stands():
             return Verdict(True, "poured")
-        if lost > 2:
+        if lost > 2 or (lost == 2 and self._beads.at_rest()):
             return Verdict(False, "spilt")
         if any(self._beads.count(bowl) > 1 + self._elsewhere[bowl.name] for bowl in self._bowls):
             return Verdict(False, "wrong_place")
