@@ -99,8 +99,8 @@ def drawn(one: Recipe) -> Drawn:
         vision=_vision(model, shapes, sizes.patches),
         language=_language(model),
         state=Box(
-            name="StateEncoder",
-            lines=(f"an MLP a step: {_plural(sizes.steps, 'token')}, {sizes.state} wide",),
+            name="ShownState" if shapes.shown else "StateEncoder",
+            lines=_state(shapes, sizes.steps, sizes.state),
             size=_learned(model.state),
         ),
         fusion=_fusion(model.fusion),
@@ -121,6 +121,12 @@ def _pictures(shapes: Shapes) -> Box:
     lines = [f"{height} x {width}, RGB"]
     lines += [f"the last {shapes.history} of each"] if shapes.history > 1 else []
     return Box(name=_plural(len(shapes.cameras), "camera"), lines=tuple(lines))
+
+
+def _state(shapes: Shapes, tokens: int, width: int) -> tuple[str, ...]:
+    if shapes.shown:
+        return (f"{shapes.shown} x {shapes.key_frames} frames shown: {tokens} tokens",)
+    return (f"an MLP a step: {_plural(tokens, 'token')}, {width} wide",)
 
 
 def _body(shapes: Shapes) -> Box:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from volition.model.checkpoint import Design
-from volition.model.inputs import Inputs, Targets, Truth
+from volition.model.inputs import Inputs, Shown, Targets, Truth
 from volition.model.language.bpe import train_bpe
 from volition.model.recipes import RECIPES
 from volition.model.shapes import Shapes
@@ -31,6 +31,8 @@ def shapes(name: str, **changes: Any) -> Shapes:
             "chunk": 1 if classifies else int(batch.get("chunk", 5)),
             "history": int(batch.get("history", 1)),
             "before": int(batch.get("before", 0)),
+            "shown": int(batch.get("shown", 0)),
+            "key_frames": 2,
             "classes": 10 if classifies else None,
             "space": "robot/ee",
             "tasks": TASKS,
@@ -61,6 +63,19 @@ def inputs(model: VLA, of: Shapes, sentences: list[str], *, seed: int = 0) -> In
         sentences=model.read(sentences),
         done=torch.randn(samples, of.before, of.actions, generator=rng) if of.before else None,
         done_mask=torch.ones(samples, of.before, dtype=torch.bool) if of.before else None,
+        shown=shown(of, samples, rng) if of.shown else None,
+    )
+
+
+def shown(of: Shapes, samples: int, rng: torch.Generator) -> Shown:
+    lead = (samples, of.shown, of.key_frames)
+    mask = torch.ones(samples, of.shown, dtype=torch.bool)
+    mask[0, 1:] = False
+    return Shown(
+        images=torch.randint(0, 256, (*lead, *of.picture, 3), generator=rng, dtype=torch.uint8),
+        state=torch.randn(*lead, of.state, generator=rng),
+        actions=torch.randn(*lead, of.actions, generator=rng),
+        mask=mask,
     )
 
 

@@ -27,6 +27,7 @@ from volition.sim.sight import CELLS
 from volition.train.batches import BatchConfig, Batches, _shifted, codec_of
 from volition.train.errors import TrainError
 from volition.train.phrases import Phrases
+from volition.train.shown import Examples
 from volition.transforms.codec import Codec, Hands, hands_of
 
 LENGTHS = (9, 12, 7)
@@ -392,3 +393,34 @@ def test_what_is_known_of_places_moves_with_the_picture() -> None:
     half = _shifted(masks, np.array([[0.5], [0.0]]), 2)
     assert half[0, 0, 5, 7] == pytest.approx(0.5)
     assert half[0, 0, 6, 7] == pytest.approx(0.5)
+
+
+def test_other_episodes_of_the_task_are_shown_by_their_key_frames(tmp_path: Path) -> None:
+    made = Dataset(make(tmp_path / "set", (9, 12, 7, 10)))  # press_button, pick_and_place, and again
+    view = BatchConfig(shown=2, key_frames=3, phrases=1)
+    codec = codec_of([made], view, EE)
+    inputs, _ = whole(made, view)
+    assert inputs.shown is not None
+    frames, absent = {0: [0, 4, 8], 1: [0, 6, 11], 2: [0, 3, 6], 3: [0, 4, 9]}, 0
+    for row, episode, _ in every_window(made):
+        assert not inputs.shown.mask[row, 1]  # there is one other episode of each task
+        if not inputs.shown.mask[row, 0]:
+            absent += 1
+            assert not inputs.shown.images[row].any()
+            continue
+        other = (episode + 2) % 4
+        numbers = made.numbers(other)
+        pictures = made.images(other, IMAGES + view.cameras[0], frames[other])
+        np.testing.assert_array_equal(inputs.shown.images[row, 0], pictures)
+        felt = numbers[STATE][frames[other]].astype(np.float64)
+        np.testing.assert_allclose(inputs.shown.state[row, 0], codec.state(felt), atol=1e-5)
+        done = codec.encode(numbers[ACTION][frames[other]].astype(np.float64)[:, None], felt)[:, 0]
+        np.testing.assert_allclose(inputs.shown.actions[row, 0], done, atol=1e-4)
+    assert 0 < absent < inputs.size // 2  # sometimes nothing is shown
+
+
+def test_a_task_that_nobody_demonstrated_cannot_be_shown(dataset: Dataset) -> None:
+    view = BatchConfig(shown=1)
+    examples = Examples(dataset, codec_of([dataset], view, EE), ACTION, "head", episodes=1, frames=2)
+    with pytest.raises(TrainError, match="has no episode of juggle; it has"):
+        examples.shown("juggle", np.random.default_rng(0))

@@ -152,6 +152,8 @@ class EvalConfig:
     """Folder of the report; the same command again goes on where it ended."""
     against: Path | None = None
     """Another checkpoint, tried on the same seeds and compared pair by pair."""
+    shown: Path | None = None
+    """Data set with demonstrations to show, for policies that take them (few-shot)."""
     device: str = "cpu"
     """Where the model computes."""
 

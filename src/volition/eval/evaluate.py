@@ -64,8 +64,17 @@ def _tried(checkpoint: Path, jobs: Sequence[Any], out: Path, config: EvalConfig)
     if path.exists() and json.loads(path.read_text(encoding="utf-8"))["checkpoint"] != known["checkpoint"]:
         raise ContractError(f"{out} holds trials of another checkpoint; give another folder with --out.")
     out.mkdir(parents=True, exist_ok=True)
-    write_json(path, {**known, "suite": config.suite, "episodes": config.episodes, "skills": config.skills})
-    return run_jobs(checkpoint, jobs, out, workers=config.workers, device=config.device)
+    write_json(
+        path,
+        {
+            **known,
+            "suite": config.suite,
+            "episodes": config.episodes,
+            "skills": config.skills,
+            "shown": str(config.shown or ""),
+        },
+    )
+    return run_jobs(checkpoint, jobs, out, workers=config.workers, device=config.device, shown=config.shown)
 
 
 def _hash(checkpoint: Path) -> str:

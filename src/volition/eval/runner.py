@@ -19,6 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from volition.data.store import Dataset
 from volition.errors import VolitionError
 from volition.eval.suites import Job
 from volition.eval.trials import Tester
@@ -30,7 +31,9 @@ Row = dict[str, Any]
 _tester: Tester | None = None  # a worker's own
 
 
-def run_jobs(checkpoint: Path, jobs: Sequence[Job], out: Path, *, workers: int, device: str = "cpu") -> list[Row]:
+def run_jobs(
+    checkpoint: Path, jobs: Sequence[Job], out: Path, *, workers: int, device: str = "cpu", shown: Path | None = None
+) -> list[Row]:
     """A row a job. Rows of an earlier run of the same checkpoint in `out` are kept."""
     out.mkdir(parents=True, exist_ok=True)
     known = _known(out / TRIALS)
@@ -38,7 +41,7 @@ def run_jobs(checkpoint: Path, jobs: Sequence[Job], out: Path, *, workers: int, 
     if todo:
         with (
             (out / TRIALS).open("a", encoding="utf-8") as file,
-            _pool(checkpoint, workers, device) as pool,
+            _pool(checkpoint, workers, device, shown) as pool,
             _bar() as bar,
         ):
             task = bar.add_task("Trials", total=len(jobs), completed=len(jobs) - len(todo), rate="")
@@ -108,22 +111,22 @@ def _known(path: Path) -> dict[str, Row]:
     return rows
 
 
-def _pool(checkpoint: Path, workers: int, device: str) -> ProcessPoolExecutor:
+def _pool(checkpoint: Path, workers: int, device: str, shown: Path | None) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         max_workers=workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(str(checkpoint), device),
+        initargs=(str(checkpoint), device, shown),
     )
 
 
-def _begin(checkpoint: str, device: str) -> None:
+def _begin(checkpoint: str, device: str, shown: Path | None) -> None:
     """A worker's policy. One thread: workers share the cores."""
     import torch
 
     global _tester
     torch.set_num_threads(1)
-    _tester = Tester(load(checkpoint), device=device)
+    _tester = Tester(load(checkpoint), device=device, shown=None if shown is None else Dataset(shown))
 
 
 def _bar() -> Progress:

@@ -127,6 +127,8 @@ def prepare(command: TrainCommand) -> Prepared:
             chunk=view.chunk,
             history=view.history,
             before=view.before,
+            shown=view.shown,
+            key_frames=view.key_frames,
             classes=int(spec.high[0]) + 1 if discrete else None,
             space=f"{robot.name}/{spec.name}",
             tasks=tasks,
@@ -188,6 +190,8 @@ def _as_before(view: BatchConfig, started: Checkpoint) -> BatchConfig:
         history=shapes.history,
         history_step=started.design.history_step,
         before=shapes.before,
+        shown=shapes.shown,
+        key_frames=shapes.key_frames,
         frame=started.codec.frame,
     )
 

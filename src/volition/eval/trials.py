@@ -8,11 +8,12 @@ The policy sees what sensors give it (`sim/senses.py`), with the scene's latency
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 
+from volition.data.store import Dataset
 from volition.eval.episode import Outcome, run_episode
 from volition.eval.measures import Measures
 from volition.eval.rollout import Rig
@@ -29,6 +30,8 @@ from volition.sim.randomise import Axes, Draw
 from volition.sim.scene import Goal, Scene
 from volition.sim.senses import Senses
 from volition.sim.stage import Stage
+from volition.train.batches import column_of
+from volition.train.shown import Examples, task_of
 from volition.types import ActionChunk, ActionSpec, Observation
 
 
@@ -87,10 +90,19 @@ class Rate:
 class Tester:
     """Builds what trials share once: the policy, the body and the shield."""
 
-    def __init__(self, checkpoint: Checkpoint, *, device: str | torch.device = "cpu", axes: Axes | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: str | torch.device = "cpu",
+        axes: Axes | None = None,
+        shown: Dataset | None = None,
+    ) -> None:
+        """`shown`: demonstrations to show, for policies that take them; those of a trial are of its task."""
         self.robot = g1(checkpoint.design.shapes.picture[0])
         self.policy = LearnedPolicy(checkpoint, self.robot, device=device)
         self.axes = axes or Axes()
+        self._examples = None if shown is None else _examples(checkpoint, shown)
         self._rig = Rig(self.robot)
 
     def trial(self, skill: str, seed: int, *, split: str = "train") -> Trial:
@@ -101,6 +113,9 @@ class Tester:
 
     def run(self, scene: Scene, instruction: str, *, other: Goal | None = None) -> Run:
         """`other`: a goal that is watched too, though the words do not ask for it."""
+        if self._examples is not None:
+            task = task_of({"goals": [asdict(goal) for goal in scene.goals]})
+            self.policy.show(self._examples.shown(task, np.random.default_rng([scene.seed, 2])))
         stage = Stage(scene, self.robot, cameras=True)
         try:
             errand, measures = Errand(stage), Measures(stage, self.robot)
@@ -118,6 +133,12 @@ class Tester:
             return Run(outcome=outcome, measures=measures.result(), other=reached)
         finally:
             stage.close()
+
+
+def _examples(checkpoint: Checkpoint, dataset: Dataset) -> Examples:
+    shapes, codec = checkpoint.design.shapes, checkpoint.codec
+    column = column_of(dataset, codec.spec.name)
+    return Examples(dataset, codec, column, shapes.cameras[0], episodes=max(shapes.shown, 1), frames=shapes.key_frames)
 
 
 def seeds_of(skill: str, count: int, first: int, *, split: str = "train") -> list[int]:

@@ -3,7 +3,7 @@
     images, sentences, state --views, language, state--> tokens --fusion--> Context --head--> actions or losses
 
 Shapes: `B` batch, `T` observation steps, `V` cameras, `H W` picture, `P` tokens a picture, `N` tokens, `L` words,
-`D` width, `S` state, `K` action steps, `A` action dimensions. Masks are True where something is real. States and
+`D` width, `S` state, `K` action steps, `A` action dimensions, `E` episodes shown, `F` key frames of each. Masks are True where something is real. States and
 actions are in the model's own scale (`transforms/`); nothing here is privileged but Truth, which only losses see.
 """
 
@@ -38,6 +38,16 @@ class Words:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A few demonstrations of what is asked for, as key frames of one camera, in order."""
+
+    images: Tensor  # (B, E, F, H, W, 3) uint8
+    state: Tensor  # (B, E, F, S) float
+    actions: Tensor  # (B, E, F, A) float
+    mask: Tensor  # (B, E) bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inputs:
     """One batch of what a policy sees. Pictures are as cameras give them; each encoder states its own normalisation."""
 
@@ -49,6 +59,7 @@ class Inputs:
     done: Tensor | None = None  # (B, H, A) float: the actions before, oldest first
     done_mask: Tensor | None = None  # (B, H) bool
     task: Tensor | None = None  # (B,) long: which task it is, -1 where nobody said; None: nobody said at all
+    shown: Shown | None = None
 
     @property
     def size(self) -> int:

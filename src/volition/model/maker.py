@@ -24,6 +24,7 @@ from volition.model.heads.robots import Space
 from volition.model.language.encoder import LanguageEncoder
 from volition.model.language.families import build as build_language
 from volition.model.shapes import Shapes
+from volition.model.shown import ShownConfig, ShownState
 from volition.model.state import StateConfig, StateEncoder
 from volition.model.vision.families import build_vision, vision_config
 from volition.model.vision.views import Views, ViewsConfig
@@ -147,8 +148,26 @@ class Maker:
             sizes |= {"actions": shapes.actions, "done": shapes.before}
         return StateEncoder(self._config(StateConfig, "state", {**sizes, **settings}))
 
+    def shown(self, state: StateEncoder) -> ShownState:
+        """A state encoder that is shown demonstrations too; their pictures have a small encoder of their own."""
+        shapes = self.shapes
+        config = vision_config("points", **self._cut("points", {}))
+        return ShownState(
+            ShownConfig(episodes=max(shapes.shown, 1), frames=shapes.key_frames),
+            state,
+            encoder=build_vision(config),
+            numbers=shapes.state,
+            actions=shapes.actions,
+        )
+
     def fusion(
-        self, name: str, views: Views, language: LanguageEncoder[Any], state: StateEncoder, /, **settings: Any
+        self,
+        name: str,
+        views: Views,
+        language: LanguageEncoder[Any],
+        state: StateEncoder | ShownState,
+        /,
+        **settings: Any,
     ) -> Any:
         asked = dict(self._options.get("fusion", {}))
         if asked.get("family", name) != name:
@@ -222,7 +241,7 @@ class Maker:
         *,
         views: Views,
         language: LanguageEncoder[Any],
-        state: StateEncoder,
+        state: StateEncoder | ShownState,
         fusion: Any,
         head: Any,
         auxiliaries: Mapping[str, Settings] | None = None,

@@ -18,7 +18,7 @@ import torch
 from volition.body.proprioception import Proprioception
 from volition.errors import PolicyError
 from volition.model.checkpoint import Checkpoint
-from volition.model.inputs import Inputs, Sentences, to
+from volition.model.inputs import Inputs, Sentences, Shown, to
 from volition.robots.description import differences
 from volition.types import ActionChunk, ActionSpec, Observation, RobotSpec
 
@@ -52,11 +52,18 @@ class LearnedPolicy:
         self._seen: deque[_Seen] = deque(maxlen=self._back + 1)
         self._done: deque[np.ndarray] = deque(maxlen=max(shapes.before, 1))  # actions in units, of the steps before
         self._told: Sentences | None = None
+        self._shown: Shown | None = None
         self._sure = 0
 
     @property
     def action_spec(self) -> ActionSpec:
         return self._codec.spec
+
+    def show(self, shown: Shown | None) -> None:
+        """Demonstrations of what will be asked for, until others are shown; None: no more."""
+        if shown is not None and not self._design.shapes.shown:
+            raise PolicyError(f"The recipe {self._design.recipe} takes no demonstrations; train few-shot.")
+        self._shown = None if shown is None else to(shown, self._device)
 
     def reset(self, instruction: str) -> None:
         self._seen.clear()
@@ -108,6 +115,7 @@ class LearnedPolicy:
             state=torch.from_numpy(states.astype(np.float32))[None],
             seen=torch.tensor([[place >= 0 for place in places]]),
             sentences=self._told or self._model.read([""]),
+            shown=self._shown,
         )
         if shapes.before:
             inputs = self._with_actions(inputs, state)

@@ -109,6 +109,15 @@ def _rt1(make: Maker) -> VLA:
     return make.join(views=views, language=language, state=state, fusion=fusion, head=head)
 
 
+def _few_shot(make: Maker) -> VLA:
+    language = make.language("minilm")
+    views = make.views("rt1", words=language.width)
+    state = make.shown(make.state())
+    fusion = make.fusion("joint", views, language, state, **make.transformer(8))
+    head = make.head("parallel-bins", fusion.width, **make.transformer(1))
+    return make.join(views=views, language=language, state=state, fusion=fusion, head=head)
+
+
 def _act(make: Maker) -> VLA:
     language = make.language("minilm")
     views = make.views("resnet18" if make.size == "standard" else "conv")
@@ -259,6 +268,14 @@ RECIPES: dict[str, Recipe] = {
             source="RT-1: Brohan et al. 2022; TokenLearner: Ryoo et al. 2021",
             build=_rt1,
             batch={"history": 6, "chunk": 4, **_BOUNDED},
+        ),
+        Recipe(
+            name="few-shot",
+            about="as rt1, and it is shown key frames of two demonstrations of the task",
+            gives="256 bins a number",
+            source="one-shot imitation: Duan et al. 2017; in-context: ICRT, Fu et al. 2024",
+            build=_few_shot,
+            batch={"history": 6, "chunk": 4, "shown": 2, **_BOUNDED},
         ),
         Recipe(
             name="act",

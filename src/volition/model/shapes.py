@@ -24,6 +24,8 @@ class Shapes:
     classes: int | None = None  # the action is one id of so many
     space: str = ""  # robot/action, for heads by robot
     tasks: tuple[str, ...] = ()
+    shown: int = 0  # E, demonstrations shown at most
+    key_frames: int = 4  # F, of each
     tokenizer: str | None = None  # JSON of the BPE tokenizer for language that is trained here
 
     def __post_init__(self) -> None:

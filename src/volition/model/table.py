@@ -87,6 +87,7 @@ def shapes_for(one: Recipe, pixels: int, *, tokenizer: str | None = None) -> Sha
         chunk=1 if discrete else int(one.batch.get("chunk", 10)),
         history=int(one.batch.get("history", 1)),
         before=int(one.batch.get("before", 0)),
+        shown=int(one.batch.get("shown", 0)),
         classes=len(NAMES) if discrete else None,
         space=f"{robot.name}/{action.name}",
         tasks=("pick_and_place", "pour", "open_drawer", "press_button", "wipe_surface"),
@@ -131,4 +132,5 @@ def decision_ms(model: VLA, shapes: Shapes, rounds: int) -> float:
 
 def _sees(shapes: Shapes) -> str:
     parts = [f"{shapes.history} pictures" if shapes.history > 1 else "a picture", "state", "a sentence"]
-    return ", ".join([*parts, f"{shapes.before} actions before"] if shapes.before else parts)
+    parts += [f"{shapes.before} actions before"] if shapes.before else []
+    return ", ".join([*parts, f"{shapes.shown} demonstrations"] if shapes.shown else parts)

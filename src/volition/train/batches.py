@@ -26,12 +26,14 @@ from volition.sim.stage import SIDES
 from volition.train.errors import TrainError
 from volition.train.phrases import Phrases
 from volition.train.reasons import reason
+from volition.train.shown import Examples, shown_of, task_of
 from volition.transforms.codec import Codec, Frame, hands_of
 from volition.transforms.scale import Kind, scale_of
 from volition.types import ActionSpec
 
 Read = Callable[[Sequence[str]], Sentences]
 LATE = 10  # frames
+SHOW = 0.8  # share of the windows that are shown demonstrations, where a model takes them
 # A button comes out again: nobody sees that it was pressed. What the teacher does afterwards (it backs off) would teach
 # to back off from a button that nobody has pressed yet.
 FLEETING = ("press_button",)
@@ -52,6 +54,8 @@ class BatchConfig:
     phrases: int = 16
     steps: bool = True
     truth: bool = True  # where the data set has it
+    shown: int = 0  # demonstrations of the same task, beside each window
+    key_frames: int = 4  # of each of them
     reasons: bool = False  # also what there is to say before acting, from the truth
 
     def windows(self, dataset: Dataset) -> WindowConfig:
@@ -132,7 +136,15 @@ class Batches:
         self._truth = (
             {name: place for place, name in enumerate(dataset.feature(TRUTH).names or ())} if self._known else {}
         )
+        self._examples = self._shows(episodes) if config.shown else None
         self.loader = Loader(dataset, self._windows, loader, episodes=episodes, augment=self._change, often=often)
+
+    def _shows(self, episodes: Sequence[int] | None) -> Examples:
+        config = self.config
+        return Examples(
+            self.dataset, self.codec, self._windows.actions[0], config.cameras[0],
+            episodes=config.shown, frames=config.key_frames, among=episodes,
+        )  # fmt: skip
 
     @property
     def samples(self) -> int:
@@ -164,6 +176,13 @@ class Batches:
         words = {"task": ways[int(rng.integers(len(ways)))], "which": np.int64(self._task(info, step - late))}
         if self.config.reasons:
             words["reason"] = self._reason(episode, info, step, sample)
+        if self._examples is not None:  # now and then nothing is shown, so that the words are listened to as well
+            some = rng.random() < SHOW
+            words |= (
+                self._examples.pick(task_of(info, step - late), rng, without=episode)
+                if some
+                else self._examples.nothing()
+            )
         return {**sample, **words, "late": np.bool_(late), "meant": self._meant(episode, info, sample, step, late)}
 
     def _meant(self, episode: int, info: Mapping[str, Any], sample: Sample, step: int, late: bool) -> np.ndarray:
@@ -219,6 +238,7 @@ class Batches:
             sentences=self._read(batch["task"]),
             done=_float(self.codec.encode(batch[BEFORE + column], now)) if self.config.before else None,
             done_mask=torch.from_numpy(~batch[BEFORE_PAD]) if self.config.before else None,
+            shown=shown_of(batch) if self.config.shown else None,
         )
         targets = Targets(
             actions=_float(self.codec.encode(batch[column], now)),
