@@ -17,11 +17,15 @@ from safetensors.torch import load_file  # noqa: E402
 
 from g1_data import CAMERAS, ROBOT, make, observation  # noqa: E402
 from volition import cli  # noqa: E402
+from volition.data.feature import ACTION, IMAGES, STATE, Feature, image_feature  # noqa: E402
 from volition.data.store import Dataset  # noqa: E402
+from volition.data.writer import DatasetWriter  # noqa: E402
+from volition.errors import PolicyError  # noqa: E402
 from volition.eval import training, trials  # noqa: E402
 from volition.eval.training import prepare, split  # noqa: E402
 from volition.model.checkpoint import load  # noqa: E402
 from volition.model.policy import LearnedPolicy  # noqa: E402
+from volition.robots.g1 import g1  # noqa: E402
 from volition.train import journal  # noqa: E402
 from volition.train.command import TrainCommand  # noqa: E402
 from volition.train.config import TrainConfig  # noqa: E402
@@ -272,7 +276,6 @@ def test_a_wrong_wish_is_one_sentence(
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"robot": "h1"}, "The data sets are of h1; policies are trained for unitree_g1"),
         ({"fps": 20.0}, "has 20 frames a second; policies of unitree_g1 decide 10 times a second"),
         ({"sizes": (32, 32, 64)}, "The pictures are 32 x 32, 64 x 64; those of all cameras"),
         ({"states": [f"joint_{place}" for place in range(48)]}, "use the absolute frame"),
@@ -284,6 +287,43 @@ def test_data_that_does_not_fit_is_one_sentence(
     folder = make(tmp_path / "data", (9, 9), **changes)
     assert volition_train("quick", folder, tmp_path / "out") == 2
     assert says in capsys.readouterr().err
+
+
+def test_any_robots_data_can_be_learned_from_but_drive_only_that_robot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another robot, another rate, numbers without names, pictures that are no squares; as others record it."""
+    features = (
+        image_feature("front", 24, 32),
+        Feature(name=STATE, kind="state", dtype="float32", shape=(6,)),
+        Feature(name=ACTION, kind="action", dtype="float32", shape=(3,)),
+    )
+    random = np.random.default_rng(0)
+    with DatasetWriter.open(tmp_path / "data", features, 15.0, "some_arm") as writer:
+        for _ in range(3):
+            for _ in range(9):
+                picture = random.integers(0, 255, (24, 32, 3)).astype(np.uint8)
+                values = {
+                    IMAGES + "front": picture,
+                    STATE: random.normal(size=6),
+                    ACTION: random.uniform(-2, 5, size=3),
+                }
+                writer.add_frame(values, "stack the blocks")
+            writer.end_episode(success=True)
+    out = tmp_path / "out"
+    assert volition_train("mini-vla", tmp_path / "data", out) == 0
+    found = load(out / "last")
+    assert found.codec.frame == "absolute"
+    assert found.codec.spec.names == ("action.0", "action.1", "action.2")
+    assert found.design.dt == pytest.approx(1 / 15)
+    assert np.all(found.codec.spec.low < -1)
+    assert np.all(found.codec.spec.high > 4)
+    with pytest.raises(PolicyError, match="the robot is unitree_g1, not some_arm"):
+        LearnedPolicy(found, g1(32))
+    assert (
+        volition_train("quick", tmp_path / "data", tmp_path / "b", "--evaluate", "move", "--evaluate-every", "2") == 2
+    )
+    assert "runs in our simulator, and the data are of some_arm" in capsys.readouterr().err
 
 
 def test_a_folder_without_data_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,7 @@ from volition.train.batches import BatchConfig, Batches, _shifted, codec_of
 from volition.train.errors import TrainError
 from volition.train.phrases import Phrases
 from volition.train.shown import Examples
+from volition.train.taught import taught_on
 from volition.transforms.codec import Codec, Hands, hands_of
 
 LENGTHS = (9, 12, 7)
@@ -372,7 +373,8 @@ def test_data_sets_with_other_numbers_of_the_state_are_not_mixed(dataset: Datase
 def test_numbers_of_the_state_without_names_are_refused(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     plain, usual = replace(dataset.feature(STATE), names=None), Dataset.feature
     monkeypatch.setattr(Dataset, "feature", lambda self, name: plain if name == STATE else usual(self, name))
-    refused("does not have names of the state", lambda: codec_of([dataset], BatchConfig(), EE))
+    with pytest.raises(DataError, match="has no names; record them, since joints are matched by name"):
+        taught_on([dataset], CAMERAS, "ee")
 
 
 def test_a_hand_that_the_state_does_not_have_is_refused_in_the_relative_frame(tmp_path: Path) -> None:

@@ -17,8 +17,7 @@ import torch
 from torch import nn
 
 from volition.data.augment import Augmentation
-from volition.data.errors import DataError
-from volition.data.feature import IMAGES, STATE
+from volition.data.feature import IMAGES
 from volition.data.loader import LoaderConfig
 from volition.data.store import Dataset
 from volition.eval.trials import success_rate
@@ -27,8 +26,6 @@ from volition.model.language.bpe import train_bpe
 from volition.model.recipes import Recipe, recipe
 from volition.model.shapes import Shapes
 from volition.model.vla import VLA
-from volition.robots.description import describe
-from volition.robots.g1 import g1
 from volition.sim.choices import skills_of
 from volition.sim.scene import scene_from_json
 from volition.train.adapt import LoraConfig, add_lora, freeze, plain_weights
@@ -39,9 +36,9 @@ from volition.train.errors import TrainError
 from volition.train.mixture import Mixture, MixtureConfig
 from volition.train.phrases import Phrases
 from volition.train.reasons import examples
+from volition.train.taught import Taught, main_action, taught_on
 from volition.train.trainer import Trainer
 from volition.transforms.codec import Codec
-from volition.types import RobotSpec
 
 TRIALS = 50_000_000  # first seed of evaluations while training: data sets and reports begin elsewhere
 EVALUATE = 2000  # steps between evaluations, if nobody says
@@ -55,7 +52,7 @@ class Prepared:
     model: VLA
     design: Design
     codec: Codec
-    robot: RobotSpec
+    taught: Taught
     data: Mixture | Batches
     held_out: Mixture | Batches | None
     about: dict[str, Any]
@@ -101,13 +98,18 @@ def prepare(command: TrainCommand) -> Prepared:
     datasets = [Dataset(folder) for folder in command.data]
     torch.manual_seed(command.train.seed)
     cameras = command.cameras or tuple(name.removeprefix(IMAGES) for name in datasets[0].metadata.stored)
+    if command.action == "ee" and datasets[0].metadata.action_spec != "ee":
+        command = replace(command, action=main_action(datasets[0]))  # ours by default, else what was recorded
     view = batch_config(command, chosen, cameras)
     started = _started(command, cameras)
     if started is not None:
         view = _as_before(view, started)
-    robot = robot_of(datasets, cameras)
-    size = robot.cameras[0].height
-    spec = robot.action(view.action)
+    taught = taught_on(datasets, cameras, view.action)
+    if not taught.ours:
+        view = replace(view, frame="absolute")
+        if command.evaluate:
+            raise TrainError(f"--evaluate runs in our simulator, and the data are of {taught.name}; leave it out.")
+    spec = taught.spec
     splits = [split(one, command) for one in datasets]
     tasks = tuple(sorted({name for one in splits for name in one.skills if name}))
     codec = codec_of(datasets, view, spec) if started is None else started.codec
@@ -121,8 +123,8 @@ def prepare(command: TrainCommand) -> Prepared:
         size=command.size,
         shapes=Shapes(
             cameras=cameras,
-            picture=(size, size),
-            state=len(datasets[0].feature(STATE).names or ()),
+            picture=taught.picture,
+            state=len(codec.states.names),
             actions=len(spec.names),
             chunk=view.chunk,
             history=view.history,
@@ -130,7 +132,7 @@ def prepare(command: TrainCommand) -> Prepared:
             shown=view.shown,
             key_frames=view.key_frames,
             classes=int(spec.high[0]) + 1 if discrete else None,
-            space=f"{robot.name}/{spec.name}",
+            space=f"{taught.name}/{spec.name}",
             tasks=tasks,
             tokenizer=tokenizer,
         ),
@@ -160,7 +162,7 @@ def prepare(command: TrainCommand) -> Prepared:
         "skills": list(tasks),
     }  # fmt: skip
     return Prepared(
-        model=model, design=design, codec=codec, robot=robot, data=data, held_out=batches("held_out"), about=about
+        model=model, design=design, codec=codec, taught=taught, data=data, held_out=batches("held_out"), about=about
     )
 
 
@@ -198,7 +200,7 @@ def _as_before(view: BatchConfig, started: Checkpoint) -> BatchConfig:
 
 def checkpoint_of(prepared: Prepared, model: VLA, about: dict[str, Any]) -> Checkpoint:
     return Checkpoint(
-        model=model, design=prepared.design, codec=prepared.codec, robot=describe(prepared.robot), about=about
+        model=model, design=prepared.design, codec=prepared.codec, robot=prepared.taught.description, about=about
     )
 
 
@@ -245,27 +247,6 @@ def split(dataset: Dataset, command: TrainCommand) -> Split:
             f"{dataset.folder} has no episodes of {', '.join(sorted(asked - found.keys()))}; it has {', '.join(known)}."
         )
     return Split(skills=found, held_out=held)
-
-
-def robot_of(datasets: Sequence[Dataset], cameras: Sequence[str]) -> RobotSpec:
-    """The robot that the data sets say they are of, with cameras of the size and at the rate they have."""
-    names = {one.metadata.robot for one in datasets}
-    sizes = sorted({one.feature(IMAGES + camera).shape[:2] for one in datasets for camera in cameras})
-    robot = g1(sizes[0][0])
-    if names != {robot.name}:
-        raise DataError(
-            f"The data sets are of {', '.join(sorted(names)) or 'no robot'}; policies are trained for {robot.name}."
-        )
-    if sizes != [(sizes[0][0], sizes[0][0])]:
-        shown = ", ".join(f"{height} x {width}" for height, width in sizes)
-        raise DataError(f"The pictures are {shown}; those of all cameras and data sets must be squares of one size.")
-    for one in datasets:
-        if one.fps != robot.policy_rate_hz:
-            raise DataError(
-                f"{one.folder} has {one.fps:g} frames a second; policies of {robot.name} decide "
-                f"{robot.policy_rate_hz:g} times a second, so resample it."
-            )
-    return robot
 
 
 def _with_defaults(command: TrainCommand, chosen: Recipe) -> TrainCommand:

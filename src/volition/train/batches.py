@@ -27,6 +27,7 @@ from volition.train.errors import TrainError
 from volition.train.phrases import Phrases
 from volition.train.reasons import reason
 from volition.train.shown import Examples, shown_of, task_of
+from volition.train.taught import main_action, names_of
 from volition.transforms.codec import Codec, Frame, hands_of
 from volition.transforms.scale import Kind, scale_of
 from volition.types import ActionSpec
@@ -75,12 +76,12 @@ class BatchConfig:
 
 def column_of(dataset: Dataset, action: str) -> str:
     """The column that holds an action space: the main one, or `action.<name>`."""
-    if dataset.metadata.action_spec == action:
+    if main_action(dataset) == action:
         return ACTION
     names = [feature.name for feature in dataset.features if feature.kind == "action"]
     if f"{ACTION}.{action}" in names:
         return f"{ACTION}.{action}"
-    main = dataset.metadata.action_spec
+    main = main_action(dataset)
     raise TrainError(
         f"{dataset.folder} has no action space {action!r}; it has {', '.join([main, *(n.removeprefix('action.') for n in names if n != ACTION)])}."
     )
@@ -88,12 +89,12 @@ def column_of(dataset: Dataset, action: str) -> str:
 
 def codec_of(datasets: Sequence[Dataset], config: BatchConfig, spec: ActionSpec) -> Codec:
     """The scales of states and of chunks, measured over all frames of the data sets. Numbers that hardly vary stay as they are."""
-    names = _same(datasets, lambda one: one.feature(STATE).names, "names of the state")
+    names = _same(datasets, lambda one: names_of(one.feature(STATE)), "names of the state")
     hands = hands_of(spec, names, config.frame)
     state, chunk = Moments((len(names),)), Moments((len(spec.names),))
     for dataset in datasets:
         column = column_of(dataset, config.action)
-        if dataset.feature(column).names != spec.names:
+        if names_of(dataset.feature(column)) != spec.names:
             raise TrainError(f"{dataset.folder}: {column} has other numbers than the action space {spec.name}.")
         for episode in range(dataset.episodes):
             numbers = dataset.numbers(episode, (STATE, column))
@@ -300,6 +301,4 @@ def _same(datasets: Sequence[Dataset], value: Callable[[Dataset], Any], what: st
     for dataset, other in zip(datasets[1:], others, strict=True):
         if other != first:
             raise TrainError(f"{dataset.folder} and {datasets[0].folder} differ in the {what}; they cannot be mixed.")
-    if first is None:
-        raise TrainError(f"{datasets[0].folder} does not have {what}; record them, since joints are matched by name.")
     return first
