@@ -17,6 +17,7 @@ from volition.data.store import Dataset
 from volition.eval.episode import Outcome, run_episode
 from volition.eval.measures import Measures
 from volition.eval.rollout import Rig
+from volition.eval.suites import seeds
 from volition.model.checkpoint import Checkpoint
 from volition.model.policy import LearnedPolicy
 from volition.policy import Policy
@@ -24,9 +25,8 @@ from volition.robots.g1 import g1
 from volition.runtime.report import Tick
 from volition.sim.choices import layout, skills_of
 from volition.sim.errand import Errand
-from volition.sim.language.held_out import split_of
 from volition.sim.language.say import say
-from volition.sim.randomise import Axes, Draw
+from volition.sim.randomise import Draw
 from volition.sim.scene import Goal, Scene
 from volition.sim.senses import Senses
 from volition.sim.stage import Stage
@@ -95,19 +95,17 @@ class Tester:
         checkpoint: Checkpoint,
         *,
         device: str | torch.device = "cpu",
-        axes: Axes | None = None,
         shown: Dataset | None = None,
     ) -> None:
         """`shown`: demonstrations to show, for policies that take them; those of a trial are of its task."""
         self.robot = g1(checkpoint.design.shapes.picture[0])
         self.policy = LearnedPolicy(checkpoint, self.robot, device=device)
-        self.axes = axes or Axes()
         self._examples = None if shown is None else _examples(checkpoint, shown)
         self._rig = Rig(self.robot)
 
     def trial(self, skill: str, seed: int, *, split: str = "train") -> Trial:
         """The scene and its words are decided by the seed alone."""
-        scene = layout(skill, Draw(seed, self.axes))
+        scene = layout(skill, Draw(seed))
         instruction = say(scene, scene.goals, np.random.default_rng([seed, 1]), split).text
         return Trial(skill=skill, seed=seed, instruction=instruction, outcome=self.run(scene, instruction).outcome)
 
@@ -141,17 +139,6 @@ def _examples(checkpoint: Checkpoint, dataset: Dataset) -> Examples:
     return Examples(dataset, codec, column, shapes.cameras[0], episodes=max(shapes.shown, 1), frames=shapes.key_frames)
 
 
-def seeds_of(skill: str, count: int, first: int, *, split: str = "train") -> list[int]:
-    """The first seeds from `first` on whose scenes are of this split: what training might have seen, or what it never does."""
-    found: list[int] = []
-    seed = first
-    while len(found) < count:
-        if split_of(layout(skill, Draw(seed))) == split:
-            found.append(seed)
-        seed += 1
-    return found
-
-
 def success_rate(
     checkpoint: Checkpoint,
     skills: str | Sequence[str],
@@ -163,4 +150,6 @@ def success_rate(
     """So many trials of each skill, one after the other in this process."""
     names = skills_of(skills) if isinstance(skills, str) else tuple(skills)
     tester = Tester(checkpoint, device=device)
-    return Rate(trials=tuple(tester.trial(name, one) for name in names for one in seeds_of(name, episodes, seed)))
+    return Rate(
+        trials=tuple(tester.trial(name, one) for name in names for one in seeds(name, episodes, "train", first=seed))
+    )

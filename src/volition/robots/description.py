@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from volition.errors import ContractError
-from volition.specs import ActionDimension, ActionSpec, CameraSpec, RobotSpec
+from volition.specs import ActionDimension, ActionSpec, RobotSpec
 
 _CAMERA = ("body", "height", "width", "rate_hz", "field_of_view", "position", "pitch", "yaw")
 
@@ -41,17 +41,6 @@ def action_from(description: Mapping[str, Any], name: str) -> ActionSpec:
     except (KeyError, TypeError) as error:
         raise ContractError(f"This is not a robot's description: {type(error).__name__}: {error}.") from error
     raise ContractError(f"The described robot has no action space {name!r}; it has {known}.")
-
-
-def camera_from(description: Mapping[str, Any], name: str) -> CameraSpec:
-    try:
-        for camera in description["cameras"]:
-            if camera["name"] == name:
-                return CameraSpec(**{**camera, "position": tuple(camera["position"])})
-        known = ", ".join(camera["name"] for camera in description["cameras"])
-    except (KeyError, TypeError) as error:
-        raise ContractError(f"This is not a robot's description: {type(error).__name__}: {error}.") from error
-    raise ContractError(f"The described robot has no camera {name!r}; it has {known}.")
 
 
 def differences(
