@@ -96,7 +96,7 @@ def folder(quick: Path, tmp_path: Path) -> Path:
 
 
 def test_everything_that_was_saved_comes_back(tmp_path: Path) -> None:
-    one = made("quick", options={"vision": {"maps": 4}}, history=2, before=3)
+    one = made("points", options={"vision": {"maps": 4}}, history=2, before=3)
     one = replace(one, design=replace(one.design, history_step=2, dt=0.05))
     found = same(saved(tmp_path / "best", one), one)
     assert (found.design.shapes, found.design.history_step, found.design.dt) == (one.design.shapes, 2, 0.05)

@@ -2,27 +2,31 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from volition.errors import ContractError
 from volition.model.attention import Attention, Block
+from volition.model.auxiliaries import Grounding, GroundingConfig
+from volition.model.auxiliaries import Sizes as SideSizes
 from volition.model.fusion.families import FAMILIES, build
 from volition.model.fusion.film import FilmRound
 from volition.model.fusion.pooled import PooledConfig
 from volition.model.fusion.sizes import Sizes
-from volition.model.inputs import Inputs, Sentences, Words
+from volition.model.inputs import Inputs, Sentences, Truth, Words
 from volition.model.state import StateConfig, StateEncoder
 
 torch.set_num_threads(1)
-SIZES = Sizes(vision=12, words=10, state=6, patches=5, steps=2)
+SIZES = Sizes(vision=12, words=10, state=6, patches=5, steps=2, cells=(1, 5))
 TINY = {
     "pooled": {"width": 16, "vision": 8, "words": 8, "state": 8, "hidden": (16,)},
     "film": {"width": 16, "vision": 8, "words": 8, "state": 8, "hidden": (16,)},
     "cross": {"width": 16, "heads": 2},
     "grounding": {"width": 16, "heads": 2},
     "joint": {"width": 16, "heads": 2, "layers": 2},
+    "spots": {"width": 16, "match": 8, "seen": 4, "glance": 4, "words": 8, "state": 8, "hidden": (16,)},
 }
 
 
@@ -322,3 +326,58 @@ def test_the_textbooks_sizes_can_be_built():
         assert (clip.vision.out_features, clip.words.out_features) == (1024, 1024)
         grounding = build("grounding", sizes)
         assert (len(grounding.rounds), grounding.width, grounding.rounds[0].told_to_seen.heads) == (4, 512, 8)
+
+
+def test_spots_need_a_grid_and_give_points_inside_the_picture():
+    with pytest.raises(ContractError, match="grid"):
+        build("spots", dataclasses.replace(SIZES, cells=None))
+    with pytest.raises(ContractError, match="grid"):
+        build("spots", dataclasses.replace(SIZES, cells=(2, 2)))
+    spots = tiny("spots")(*senses(3, 7)).spots
+    assert spots.heat.shape == (2, 1, 2, 6)  # rows, pictures, things, "not here" and five cells
+    assert spots.points.shape == (2, 1, 2, 2)
+    assert ((spots.points > -0.5) & (spots.points < 1.5)).all()
+
+
+def test_spots_learn_where_the_word_is_meant_and_that_it_is_not_there():
+    """Two sorts of marked cells in a picture of 4 x 4; the word says which sort is meant, or one that is not shown."""
+    torch.manual_seed(0)
+    sizes = Sizes(vision=8, words=3, state=2, patches=16, cells=(4, 4))
+    fusion = build("spots", sizes, things=1, free=0, width=8, match=16, hidden=(8,))
+    auxiliary = Grounding(GroundingConfig(things=1, position_weight=0), sizes=side_sizes(spots=True))
+
+    def batch(size, rng):
+        cells = torch.stack([torch.randperm(16, generator=rng)[:2] for _ in range(size)])  # of sorts 0 and 1
+        asked = torch.randint(3, (size,), generator=rng)
+        vision = 0.1 * torch.randn(size, 16, 8, generator=rng)
+        for sort in (0, 1):
+            vision[torch.arange(size), cells[:, sort], sort] += 2.0
+        one_hot = torch.nn.functional.one_hot(asked, 3).float()
+        words = Words(tokens=one_hot[:, None], mask=torch.ones(size, 1, dtype=torch.bool), pooled=one_hot)
+        meant = cells.gather(1, asked.clamp(max=1)[:, None])[:, 0]
+        points = torch.stack([(meant % 4 + 0.5) / 4, (meant // 4 + 0.5) / 4], dim=-1)[:, None, None]
+        truth = Truth(points=points, visible=(asked < 2)[:, None, None])
+        return vision, words, torch.zeros(size, 1, 2), truth
+
+    rng = torch.Generator().manual_seed(0)
+    optimiser = torch.optim.Adam([*fusion.parameters(), *auxiliary.parameters()], 3e-3)
+    for _ in range(300):
+        vision, words, state, truth = batch(64, rng)
+        context = fusion(vision, words, state)
+        inputs = SimpleNamespace(size=64)
+        losses = auxiliary.losses(vision, words, context, inputs, SimpleNamespace(truth=truth))
+        assert set(losses) == {"spot", "spot_point"}
+        optimiser.zero_grad()
+        sum(losses.values()).backward()
+        optimiser.step()
+    vision, words, state, truth = batch(256, rng)
+    spots = fusion(vision, words, state).spots
+    shown = truth.visible[:, 0, 0]
+    off = (spots.points[:, 0, 0] - truth.points[:, 0, 0]).norm(dim=-1)
+    assert off[shown].median() < 0.02
+    absent = spots.heat.softmax(-1)[:, 0, 0, 0]
+    assert ((absent > 0.5) == ~shown).float().mean() > 0.97
+
+
+def side_sizes(**changes):
+    return SideSizes(**{"vision": 8, "words": 3, "context": 8, "views": 1, "cells": (4, 4), **changes})

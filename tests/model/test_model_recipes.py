@@ -160,10 +160,10 @@ def test_a_task_that_is_given_goes_before_the_one_that_is_guessed() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "seen"),
     [
-        ("quick", {"vision": {"maps": 4}}, lambda m: m.views.shared.config.maps == 4),
+        ("points", {"vision": {"maps": 4}}, lambda m: m.views.shared.config.maps == 4),
         ("quick", {"vision": {"family": "vit"}}, lambda m: m.views.shared.config.family == "vit"),
-        ("quick", {"vision": {"family": "pixels", "side": 4}}, lambda m: m.views.shared.config.side == 4),
-        ("quick", {"vision": {"family": "conv"}}, lambda m: m.views.shared.config.film),  # that much they share
+        ("points", {"vision": {"family": "pixels", "side": 4}}, lambda m: m.views.shared.config.side == 4),
+        ("points", {"vision": {"family": "conv"}}, lambda m: m.views.shared.config.film),  # that much they share
         ("quick", {"views": {"width": 24}}, lambda m: m.views.width == 24),
         ("quick", {"state": {"dropout_state": 0.5}}, lambda m: m.state.config.dropout_state == 0.5),
         ("quick", {"language": {"family": "bert"}}, lambda m: m.language.config.family == "bert"),
@@ -196,7 +196,7 @@ def test_an_option_reaches_its_part_and_the_model_still_learns(name: str, option
     ("name", "options", "says"),
     [
         ("quick", {"eyes": {}}, "no part 'eyes'; its parts are vision, views"),
-        ("quick", {"vision": {"colour": 1}}, "points does not take these options"),
+        ("points", {"vision": {"colour": 1}}, "points does not take these options"),
         ("quick", {"vision": {"family": "retina"}}, "no encoder of pictures 'retina'; it must be one of pixels"),
         ("quick", {"views": {"colour": 1}}, "The part views does not take these settings"),
         ("quick", {"views": {"cameras": ["head", "head"]}}, "each once"),
@@ -205,13 +205,13 @@ def test_an_option_reaches_its_part_and_the_model_still_learns(name: str, option
         ("quick", {"language": {"family": "elvish"}}, "no language encoder 'elvish'; choose from minilm"),
         ("quick", {"language": {"colour": 1}}, "minilm does not take these settings"),
         ("quick", {"fusion": {"family": "cold"}}, "no fusion 'cold'; the fusions are pooled"),
-        ("quick", {"fusion": {"colour": 1}}, "The fusion 'pooled' cannot be built with"),
+        ("points", {"fusion": {"colour": 1}}, "The fusion 'pooled' cannot be built with"),
         ("quick", {"head": {"family": "hydra"}}, "no head 'hydra'; the heads are regression"),
         ("quick", {"head": {"colour": 1}}, "The head 'regression' cannot be built with"),
         ("quick", {"auxiliaries": {"taste": {}}}, "no auxiliary 'taste'; there are contrast, grounding"),
         ("quick", {"auxiliaries": {"contrast": {"colour": 1}}}, "auxiliary contrast does not take these settings"),
         ("quick", {"auxiliaries": {"contrast": True}}, "auxiliary contrast does not take these settings"),
-        ("quick", {"auxiliaries": {"segmentation": {}}}, "Segmentation needs tokens that are a grid"),
+        ("points", {"auxiliaries": {"segmentation": {}}}, "Segmentation needs tokens that are a grid"),
         ("act", {"language": {"source": "/no/such/folder"}}, "no folder /no/such/folder"),
     ],
 )

@@ -115,6 +115,22 @@ def test_the_picture_is_the_right_way_up_and_red_is_red(scene):
     assert picture[5].sum(axis=-1).mean() > 1.1 * picture[-5].sum(axis=-1).mean()
 
 
+def test_what_is_left_out_of_a_picture_could_not_be_seen_in_it(scene, monkeypatch):
+    left_out = render.Renderer._out_of_view
+    for seed in range(4):
+        scene.restart(seed)
+        quick = scene.robot.look()
+        for name in quick:
+            assert left_out(scene.renderer, scene.world.model.camera(name).id, 1.0).sum() > 20, name
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                render.Renderer, "_out_of_view", lambda own, *_: np.zeros(own._model.ngeom, dtype=bool), raising=True
+            )
+            whole = scene.robot.look()
+        for name, image in whole.items():
+            assert np.array_equal(image, quick[name]), name
+
+
 def test_pictures_do_not_change_the_physics(scene):
     ends = []
     for looks in (False, True):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from volition.errors import ContractError
-from volition.model.inputs import Context, Inputs, Sentences, Targets, Words
+from volition.model.inputs import Context, Inputs, Sentences, Spots, Targets, Words
 
 
 class Auxiliary(Protocol):
@@ -37,6 +37,7 @@ class Sizes:
     views: int
     cells: tuple[int, int] | None  # of Views; None where tokens are no grid
     history: int = 1
+    spots: bool = False  # the fusion itself says where things are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +88,15 @@ def same_sentence(sentences: Sentences) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class GroundingConfig:
-    """`things` is G of Truth: the thing the words mean, the place, ... A weight of 0 leaves that part out."""
+    """`things` is G of Truth: the thing the words mean, the place, ... A weight of 0 leaves that part out.
+
+    `spot_weight` is for fusions that look for things themselves (Context.spots), `point_weight` for the others.
+    """
 
     things: int = 2
     position_weight: float = 0.2
     point_weight: float = 0.05
+    spot_weight: float = 0.2
     hidden: int = 128
 
     def __post_init__(self) -> None:
@@ -107,7 +112,8 @@ class Grounding(nn.Module):
         self.config = config
         self.sizes = sizes
         self.position = _mlp(sizes.context, config.hidden, 3 * config.things)
-        self.heat = _Heat(sizes, config.hidden, config.things) if sizes.cells and config.point_weight else None
+        own = sizes.cells and config.point_weight and not sizes.spots
+        self.heat = _Heat(sizes, config.hidden, config.things) if own else None
 
     def positions(self, context: Context) -> Tensor:
         """(B, G, 3) m, pelvis frame."""
@@ -137,16 +143,31 @@ class Grounding(nn.Module):
             aim = torch.where(there[..., None], truth.positions, guess.detach())
             off = functional.smooth_l1_loss(guess, aim, beta=0.05, reduction="none").sum(-1)  # beta: 5 cm
             terms["position"] = config.position_weight * _mean(off, there)
-        if truth.points is not None and self.heat is not None and self.sizes.cells is not None:
+        if truth.points is not None and self.sizes.cells is not None:
             _same_shape("points", truth.points, (inputs.size, self.sizes.views, config.things, 2))
             there = ((truth.points >= 0) & (truth.points <= 1)).all(-1)  # also False for NaN
             if truth.visible is not None:
                 there = there & truth.visible
             if truth.present is not None:
                 there = there & truth.present[:, None]
-            aim = _spread(torch.where(there[..., None], truth.points, 0.5), self.sizes.cells)
-            off = -(aim * self.heat(tokens, words).log_softmax(-1)).sum(-1)  # (B, V, G)
-            terms["point"] = config.point_weight * _mean(off, there)
+            points = torch.where(there[..., None], truth.points, 0.5)
+            aim = _spread(points, self.sizes.cells)
+            if context.spots is not None:
+                terms |= self._spots(context.spots, points, aim, there)
+            elif self.heat is not None:
+                off = -(aim * self.heat(tokens, words).log_softmax(-1)).sum(-1)  # (B, V, G)
+                terms["point"] = config.point_weight * _mean(off, there)
+        return terms
+
+    def _spots(self, spots: Spots, points: Tensor, aim: Tensor, there: Tensor) -> dict[str, Tensor]:
+        """The right cell or "not in this picture" by cross-entropy, then the point by its distance."""
+        heat, guess = spots.heat[:, -self.sizes.views :], spots.points[:, -self.sizes.views :]
+        wanted = torch.cat([1.0 - there[..., None].to(aim.dtype), aim * there[..., None]], dim=-1)
+        terms = {"spot": self.config.spot_weight * -(wanted * heat.log_softmax(-1)).sum(-1).mean()}
+        off = functional.smooth_l1_loss(guess, points, beta=0.02, reduction="none").sum(
+            -1
+        )  # beta: 2 or 3 pixels of 128
+        terms["spot_point"] = 10 * self.config.spot_weight * _mean(off, there)
         return terms
 
 

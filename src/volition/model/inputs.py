@@ -90,12 +90,21 @@ class Targets:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Spots:
+    """Where a fusion believes the things to be that the words mean, in each picture (U: steps times cameras)."""
+
+    heat: Tensor  # (B, U, G, 1 + P) logits: not in this picture, then each cell
+    points: Tensor  # (B, U, G, 2) 0 to 1 right and down
+
+
+@dataclass(frozen=True, kw_only=True)
 class Context:
     """What a fusion makes of everything seen and told, and all that a head knows."""
 
     tokens: Tensor  # (B, N, D)
     mask: Tensor  # (B, N) bool
     pooled: Tensor  # (B, D)
+    spots: Spots | None = None  # of fusions that look for things
 
 
 def to(value: Thing, device: torch.device | str) -> Thing:

@@ -19,6 +19,7 @@ from volition.errors import ContractError
 from volition.model import auxiliaries as side
 from volition.model.fusion import families as fusions
 from volition.model.fusion.sizes import Sizes
+from volition.model.fusion.spots import SpotsFusion
 from volition.model.heads import families as heads
 from volition.model.heads.robots import Space
 from volition.model.language.encoder import LanguageEncoder
@@ -179,6 +180,7 @@ class Maker:
             state=state.width,
             patches=self._tokens(views),
             steps=state.tokens,
+            cells=views.cells,
         )
         return fusions.build(name, sizes, **{**settings, **asked})
 
@@ -264,6 +266,7 @@ class Maker:
             views=len(self.shapes.cameras),
             cells=views.cells,
             history=self.shapes.history,
+            spots=isinstance(fusion, SpotsFusion),
         )
         return VLA(
             views=views,

@@ -15,6 +15,7 @@ within two joints of each other, and pairs that touch at home and nearly everywh
 # pyright: basic, reportAttributeAccessIssue=false
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -93,6 +94,7 @@ class CollisionModel:
         nearest = min(pairs, key=lambda pair: pairs[pair])
         return pairs[nearest], self.name(nearest)
 
+    @functools.cached_property
     def levers(self) -> np.ndarray:
         """How far from each joint's axis the farthest part it moves can be, m, (J,): bounds what a turn displaces."""
         model, data = self._model, self._data

@@ -30,7 +30,7 @@ class Foresight:
         self._collision = collision
         self._margin, self._release = margin, release
         self._index = robot.commanded_index
-        levers = collision.levers()[robot.commanded_index]
+        levers = collision.levers[robot.commanded_index]
         self._of_side = {
             side: np.array([joint.group.startswith(f"{side}_") for joint in robot.commanded]) for side in SIDES
         }

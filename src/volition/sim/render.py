@@ -8,6 +8,7 @@ state where the next one returns garbage without an error, so each is tried in a
 from __future__ import annotations
 
 import functools
+import math
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ BACKENDS = ("egl", "osmesa")
 HOW_TO_INSTALL = (
     "On Debian or Ubuntu run `apt-get install libegl1 libgl1-mesa-dri` (EGL) or `apt-get install libosmesa6`."
 )
+_NEVER_DRAWN = 5  # a group of geoms that MjvOption leaves out
 _SCENE = """<mujoco><worldbody><light pos="0 0 3"/><camera name="eye" pos="0 -2 0.6" xyaxes="1 0 0 0 0.3 1"/>
 <geom type="plane" size="3 3 .1" rgba=".2 .4 .2 1"/><body><freejoint/><geom size=".3" rgba=".9 .2 .1 1"/></body>
 </worldbody></mujoco>"""
@@ -70,6 +72,7 @@ class Renderer:
         self._options = mujoco.MjvOption()
         self._camera = mujoco.MjvCamera()
         self._perturb = mujoco.MjvPerturb()
+        self._groups = model.geom_group.copy()
         self._mujoco = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mujoco)
         self._open = True
@@ -79,7 +82,13 @@ class Renderer:
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._camera.fixedcamid = self._model.camera(name).id
-        return self._draw(*self._sizes[name])
+        height, width = self._sizes[name]
+        hidden = self._out_of_view(self._camera.fixedcamid, width / height)
+        self._model.geom_group[hidden] = _NEVER_DRAWN
+        try:
+            return self._draw(height, width)
+        finally:
+            self._model.geom_group[:] = self._groups
 
     def view(self, name: str, *, look_at: np.ndarray, distance: float, azimuth: float, elevation: float) -> np.ndarray:
         """A free view (angles in degrees, as MuJoCo has them) at the size registered under `name`."""
@@ -100,6 +109,19 @@ class Renderer:
     def __del__(self) -> None:
         if getattr(self, "_open", False) and not sys.is_finalizing():
             self.close()
+
+    def _out_of_view(self, camera: int, aspect: float) -> np.ndarray:
+        """Which geoms cannot be in the picture: MuJoCo draws all, and without a GPU unseen triangles cost as much as seen ones."""
+        model, data = self._model, self._data
+        axes = data.cam_xmat[camera].reshape(3, 3)  # columns: right, up, backwards
+        right, up, backwards = ((data.geom_xpos - data.cam_xpos[camera]) @ axes).T
+        half = math.radians(model.cam_fovy[camera]) / 2
+        wide = math.atan(aspect * math.tan(half))
+        beside = np.maximum(
+            np.abs(up) * math.cos(half) + backwards * math.sin(half),
+            np.abs(right) * math.cos(wide) + backwards * math.sin(wide),
+        )
+        return (np.maximum(beside, backwards) > model.geom_rbound) & (model.geom_rbound > 0)  # planes have none
 
     def _draw(self, height: int, width: int) -> np.ndarray:
         self._gl.make_current()

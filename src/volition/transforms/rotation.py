@@ -23,17 +23,27 @@ def normalize(quaternion: Array) -> Array:
 
 def multiply(left: Array, right: Array) -> Array:
     """Hamilton's product: `right` is applied first. (..., 4), (..., 4) -> (..., 4)"""
-    aw, ax, ay, az = np.moveaxis(left, -1, 0)
-    bw, bx, by, bz = np.moveaxis(right, -1, 0)
-    return np.stack(
-        [
-            aw * bw - ax * bx - ay * by - az * bz,
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-        ],
-        axis=-1,
-    )
+    aw, ax, ay, az = (left[..., index] for index in range(4))
+    bw, bx, by, bz = (right[..., index] for index in range(4))
+    w = aw * bw - ax * bx - ay * by - az * bz
+    product = np.empty((*w.shape, 4), w.dtype)
+    product[..., 0] = w
+    product[..., 1] = aw * bx + ax * bw + ay * bz - az * by
+    product[..., 2] = aw * by - ax * bz + ay * bw + az * bx
+    product[..., 3] = aw * bz + ax * by - ay * bx + az * bw
+    return product
+
+
+def cross(left: Array, right: Array) -> Array:
+    """As `np.cross`, which takes five times as long for a single vector. (..., 3), (..., 3) -> (..., 3)"""
+    ax, ay, az = (left[..., index] for index in range(3))
+    bx, by, bz = (right[..., index] for index in range(3))
+    x = ay * bz - az * by
+    product = np.empty((*x.shape, 3), x.dtype)
+    product[..., 0] = x
+    product[..., 1] = az * bx - ax * bz
+    product[..., 2] = ax * by - ay * bx
+    return product
 
 
 def conjugate(quaternion: Array) -> Array:
@@ -44,8 +54,8 @@ def conjugate(quaternion: Array) -> Array:
 def rotate(quaternion: Array, vector: Array) -> Array:
     """The vector turned by the quaternion. (..., 4), (..., 3) -> (..., 3)"""
     w, axis = quaternion[..., :1], quaternion[..., 1:]
-    twice = 2.0 * np.cross(axis, vector)
-    return vector + w * twice + np.cross(axis, twice)
+    twice = 2.0 * cross(axis, vector)
+    return vector + w * twice + cross(axis, twice)
 
 
 def rotate_inverse(quaternion: Array, vector: Array) -> Array:
@@ -55,7 +65,8 @@ def rotate_inverse(quaternion: Array, vector: Array) -> Array:
 
 def yaw(quaternion: Array) -> Array:
     """The heading: the angle about z from x of the world to the turned x axis, seen from above. (..., 4) -> (...)"""
-    w, x, y, z = np.moveaxis(np.asarray(quaternion, dtype=np.float64), -1, 0)
+    quaternion = np.asarray(quaternion, dtype=np.float64)
+    w, x, y, z = (quaternion[..., index] for index in range(4))
     return np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
 
 
@@ -104,8 +115,8 @@ def jacobian_inverse(rotvec: Array, rate: Array) -> Array:
     angle = np.linalg.norm(rotvec, axis=-1, keepdims=True)
     safe = np.maximum(angle, 1e-4)  # below it the series 1/12 is exact to double precision
     factor = np.where(angle < 1e-4, 1.0 / 12.0, 1.0 / safe**2 - 0.5 / (safe * np.tan(0.5 * safe)))
-    once = np.cross(rotvec, rate)
-    return rate + 0.5 * once + factor * np.cross(rotvec, once)
+    once = cross(rotvec, rate)
+    return rate + 0.5 * once + factor * cross(rotvec, once)
 
 
 def tilt(quaternion: Array) -> Array:

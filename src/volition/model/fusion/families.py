@@ -13,6 +13,7 @@ from volition.model.fusion.grounding import GroundingConfig, GroundingFusion
 from volition.model.fusion.joint import JointConfig, JointFusion
 from volition.model.fusion.pooled import PooledConfig, PooledFusion
 from volition.model.fusion.sizes import Sizes
+from volition.model.fusion.spots import SpotsConfig, SpotsFusion
 from volition.model.parts import Fusion
 
 
@@ -28,6 +29,7 @@ FAMILIES: dict[str, Family] = {
     "cross": Family(CrossConfig, CrossFusion),
     "grounding": Family(GroundingConfig, GroundingFusion),
     "joint": Family(JointConfig, JointFusion),
+    "spots": Family(SpotsConfig, SpotsFusion),
 }
 
 

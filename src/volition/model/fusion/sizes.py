@@ -21,6 +21,7 @@ class Sizes:
     state: int  # width of a state's token
     patches: int  # N: tokens of all pictures, cameras and steps together
     steps: int = 1  # M: tokens of the state
+    cells: tuple[int, int] | None = None  # rows and columns of a picture's tokens; None where they are no grid
 
     def __post_init__(self) -> None:
         if min(self.vision, self.words, self.state, self.patches, self.steps) < 1:

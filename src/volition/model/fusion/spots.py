@@ -1,0 +1,114 @@
+"""Spots: where in each picture is what the words mean, and what is there; a few numbers, beside words and state.
+
+    vision (B, N, Dv) --how well does a cell answer the words?--> a share for each cell, and for "not in this picture"
+        --> place of each spot, how sure, what is seen there ┐
+    words.pooled (B, Dw), state (B, M, Ds) ------------------┴-> concatenated --MLP--> (B, width), as one token
+
+The first `things` spots are taught where they are, where data sets know (`Grounding` in auxiliaries.py); the `free` ones
+find by themselves what actions depend on. A hand that must be led to a thing has little else to learn from a picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from volition.errors import ContractError
+from volition.model.fusion.sizes import Sizes
+from volition.model.inputs import Context, Spots, Words
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpotsConfig:
+    """`seen`: numbers of what is seen at a spot; `glance`: of each picture as a whole; `match`: width of the comparison."""
+
+    width: int = 512
+    things: int = 2
+    free: int = 6
+    match: int = 64
+    seen: int = 24
+    glance: int = 32
+    words: int = 64
+    state: int = 64
+    hidden: Sequence[int] = (512,)
+
+    def __post_init__(self) -> None:
+        sizes = (self.width, self.match, self.seen, self.glance, self.words, self.state, *self.hidden)
+        if min(sizes) < 1 or self.things < 1 or self.free < 0:
+            raise ContractError(f"{self} cannot be built; every width and `things` is at least 1, `free` at least 0.")
+
+
+class SpotsFusion(nn.Module):
+    """Needs an encoder whose tokens are a grid."""
+
+    def __init__(self, config: SpotsConfig, sizes: Sizes) -> None:
+        super().__init__()
+        if sizes.cells is None or sizes.patches % math.prod(sizes.cells):
+            raise ContractError(
+                "The fusion 'spots' needs pictures as a grid of cells; choose an encoder that gives one."
+            )
+        self.config, self.sizes, self.width = config, sizes, config.width
+        self.pictures = sizes.patches // math.prod(sizes.cells)  # cameras times steps
+        count = config.things + config.free
+        self.norm = nn.LayerNorm(sizes.vision)
+        self.ask = nn.Linear(sizes.words, count * config.match)
+        self.answer = nn.Sequential(
+            nn.Linear(sizes.vision, config.match), nn.GELU(), nn.Linear(config.match, config.match)
+        )
+        self.nowhere = nn.Parameter(torch.zeros(self.pictures, count))
+        self.aside = nn.Linear(sizes.vision, 2)  # from a cell's middle, in cells
+        self.see = nn.Linear(sizes.vision, config.seen)
+        self.glance = nn.Linear(sizes.vision, config.glance)
+        self.words = nn.Sequential(nn.Linear(sizes.words, config.words), nn.LayerNorm(config.words))
+        self.state = nn.Sequential(nn.Linear(sizes.state * sizes.steps, config.state), nn.LayerNorm(config.state))
+        numbers = self.pictures * (count * (3 + config.seen) + config.glance) + config.words + config.state
+        layers: list[nn.Module] = []
+        for hidden in config.hidden:
+            layers += [nn.Linear(numbers, hidden), nn.GELU()]
+            numbers = hidden
+        self.layers = nn.Sequential(*layers, nn.Linear(numbers, config.width))
+        self.register_buffer("middles", _middles(*sizes.cells), persistent=False)
+
+    def forward(self, vision: Tensor, words: Words, state: Tensor) -> Context:
+        self.sizes.check(vision, words, state)
+        cells = self.norm(vision).unflatten(1, (self.pictures, -1))  # (B, U, P, D): U pictures
+        heat = self.heat(cells, words)  # (B, U, S, 1 + P)
+        share = heat.softmax(-1)
+        here = share[..., 1:]
+        sure = here.sum(-1, keepdim=True)  # (B, U, S, 1)
+        looked = here / sure.clamp(min=1e-6)
+        places = self.get_buffer("middles") + torch.tanh(self.aside(cells)) / self._counts(cells)  # (B, U, P, 2)
+        points = looked @ places  # (B, U, S, 2)
+        found = torch.cat([points * 2 - 1, sure, looked @ self.see(cells)], dim=-1)
+        parts = (
+            found.flatten(1),
+            self.glance(cells.mean(2)).flatten(1),
+            self.words(words.pooled),
+            self.state(state.flatten(1)),
+        )
+        pooled = self.layers(torch.cat(parts, dim=-1))  # (B, width)
+        mask = torch.ones(pooled.shape[0], 1, dtype=torch.bool, device=pooled.device)
+        things = self.config.things
+        spots = Spots(heat=heat[:, :, :things], points=points[:, :, :things])
+        return Context(tokens=pooled.unsqueeze(1), mask=mask, pooled=pooled, spots=spots)
+
+    def heat(self, cells: Tensor, words: Words) -> Tensor:
+        """How well each cell answers what is asked for each spot, and before them "not in this picture": (B, U, S, 1 + P)."""
+        asked = self.ask(words.pooled).unflatten(-1, (-1, self.config.match))  # (B, S, match)
+        found = torch.einsum("bsm,bupm->busp", asked, self.answer(cells)) / math.sqrt(self.config.match)
+        nowhere = self.nowhere[None, :, :, None].expand(*found.shape[:3], 1)
+        return torch.cat([nowhere, found], dim=-1)
+
+    def _counts(self, like: Tensor) -> Tensor:
+        rows, columns = self.sizes.cells or (1, 1)
+        return torch.tensor([columns, rows], dtype=like.dtype, device=like.device)
+
+
+def _middles(rows: int, columns: int) -> Tensor:
+    """(P, 2): x and y of the cells' middles, 0 to 1 right and down, row by row."""
+    y, x = (torch.arange(count) + 0.5 for count in (rows, columns))
+    return torch.stack([(x / columns).repeat(rows), (y / rows).repeat_interleave(columns)], dim=-1)
