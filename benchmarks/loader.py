@@ -1,9 +1,10 @@
 """How many training samples a second: Volition's loader against the real LeRobotDataset, same data, same windows.
 
-    .venv/bin/python benchmarks/loader.py [--episodes 120] [--cores 1] [--samples 4000]
+    .venv/bin/python benchmarks/loader.py [--episodes 120] [--cores 1] [--samples 4000] [--data FOLDER]
 
-Records a data set once (two cameras of 128 pixels, h264), then reads windows (2 pictures a camera, 16 actions) from
-it with both, taking turns on the same cores; the figure is the median of the turns. `lerobot` runs in its own
+Records a data set once (two cameras of 128 pixels, h264), or takes FOLDER, one with the same two cameras; then reads
+windows (2 pictures a camera, 16 actions) from it with both, taking turns on the same cores; the figure is the median of
+the turns. `lerobot` runs in its own
 environment (docs/data.md says how to make it; without it only Volition's figures are printed) through torch's
 DataLoader, shuffled, with as many workers as there are cores. Volition's pictures are uint8 (H, W, 3); the row
 "as float32" makes of them what `lerobot` gives, float32 (3, H, W) in 0..1.
@@ -130,6 +131,7 @@ def main() -> None:
     parser.add_argument(
         "--samples", type=int, default=4000, help="samples of Volition's loader a turn; others take fewer"
     )
+    parser.add_argument("--data", type=Path, help="a data set to read instead of one recorded here")
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--inside", nargs=2, metavar=("FOLDER", "KIND"), help=argparse.SUPPRESS)
@@ -139,16 +141,7 @@ def main() -> None:
         return
     peer = cache_dir() / "peers" / "lerobot" / "bin" / "python"
     with tempfile.TemporaryDirectory() as scratch:
-        print(
-            f"recording {args.episodes} + {args.episodes // 4} episodes of {LENGTH} frames, 2 cameras of {PIXELS} px ..."
-        )
-        begin = time.perf_counter()
-        large = record(Path(scratch) / "large", args.episodes)
-        seconds = time.perf_counter() - begin
-        small = record(Path(scratch) / "small", args.episodes // 4)
-        size = sum(path.stat().st_size for path in large.rglob("*") if path.is_file())
-        frames = args.episodes * LENGTH
-        print(f"recorded {frames / seconds:.0f} frames/s (both cameras), {size / frames:.0f} bytes/frame")
+        large = args.data or _recorded(Path(scratch), args.episodes)
         rates: dict[str, list[float]] = {}
         peak = 0.0
         for _ in range(args.turns):
@@ -161,7 +154,8 @@ def main() -> None:
                 command = [str(peer), "-c", PEER, str(large), str(args.samples // 8), str(args.cores), what]
                 found = run(command, HF_HUB_OFFLINE="1", HF_HOME=f"{scratch}/hf")
                 rates.setdefault("lerobot", []).append(found["rate"])
-        before = run(_inside(small, "uint8", args.samples, args.cores))["peak_mb"]
+        small = Path(scratch) / "small"
+        before = None if args.data else run(_inside(small, "uint8", args.samples, args.cores))["peak_mb"]
     theirs = statistics.median(rates["lerobot"]) if "lerobot" in rates else None
     names = {
         "uint8": "Volition's loader",
@@ -176,7 +170,21 @@ def main() -> None:
         print(f"{names[kind]:<42} {middle:9.0f} {ratio}")
     if theirs is None:
         print(f"There is no lerobot environment at {peer.parent.parent}; docs/data.md says how to make one.")
-    print(f"peak memory of a process: {peak:.0f} MB, of one on a data set a quarter as large: {before:.0f} MB")
+    quarter = "" if before is None else f", of one on a data set a quarter as large: {before:.0f} MB"
+    print(f"peak memory of a process: {peak:.0f} MB{quarter}")
+
+
+def _recorded(folder: Path, episodes: int) -> Path:
+    """A large data set, and beside it one a quarter as large."""
+    print(f"recording {episodes} + {episodes // 4} episodes of {LENGTH} frames, 2 cameras of {PIXELS} px ...")
+    begin = time.perf_counter()
+    large = record(folder / "large", episodes)
+    seconds = time.perf_counter() - begin
+    record(folder / "small", episodes // 4)
+    size = sum(path.stat().st_size for path in large.rglob("*") if path.is_file())
+    frames = episodes * LENGTH
+    print(f"recorded {frames / seconds:.0f} frames/s (both cameras), {size / frames:.0f} bytes/frame")
+    return large
 
 
 def _inside(folder: Path, kind: str, samples: int, cores: int) -> list[str]:
