@@ -151,12 +151,40 @@ def test_a_frozen_camera(tmp_path: Path) -> None:
     assert not others(found, "frozen")
 
 
+@pytest.mark.parametrize(("camera", "frozen"), [("right_wrist", False), ("left_wrist", True)])
+def test_a_wrist_camera_need_not_see_what_the_other_arm_does(camera: str, frozen: bool, tmp_path: Path) -> None:
+    """The left arm moves, the waist does not."""
+    features = (image_feature(camera, 32, 48), vector_feature("observation.state", JOINTS, unit="rad"))
+    with DatasetWriter.open(
+        tmp_path / "data", (*features, vector_feature("action", ("x",))), FPS, "unitree_g1"
+    ) as writer:
+        for episode in range(EPISODES):
+            for frame in range(LENGTH):
+                given = values(episode, frame)
+                picture = values(episode, 12 if episode == 2 and 12 <= frame < 30 else frame)["observation.images.head"]
+                state = given["observation.state"] * (1, 1, 0)
+                row = {f"observation.images.{camera}": picture, "observation.state": state, "action": state[:1]}
+                writer.add_frame(row, "wave")
+            writer.end_episode(success=True)
+    found = [one for one in check(tmp_path / "data") if one.kind == "frozen"]
+    assert [(one.episode, one.frame) for one in found] == ([(2, 12)] if frozen else [])
+
+
 def test_a_still_camera_and_a_still_robot_are_no_fault(tmp_path: Path) -> None:
     def rest(episode: int, frame: int, given: dict[str, np.ndarray]) -> None:
         if episode == 2 and frame >= 15:
             given |= values(2, 15)
 
     assert check(make(tmp_path / "data", rest)) == []
+
+
+def test_a_number_that_switches_in_some_of_the_episodes_is_no_jump(tmp_path: Path) -> None:
+    """As fingers in a data set of several skills: few of its episodes close them."""
+
+    def hold_still(episode: int, frame: int, given: dict[str, np.ndarray]) -> None:
+        given["action"][2] *= episode < 3
+
+    assert not [one for one in check(make(tmp_path / "data", hold_still)) if one.kind == "jump"]
 
 
 @pytest.mark.parametrize(

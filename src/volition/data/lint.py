@@ -16,7 +16,7 @@ import numpy as np
 
 from volition.data import layout
 from volition.data.errors import DataError
-from volition.data.feature import STATE, Feature
+from volition.data.feature import IMAGES, STATE, Feature
 from volition.data.lint_finding import Finding
 from volition.data.lint_numbers import (
     Steps,
@@ -26,6 +26,7 @@ from volition.data.lint_numbers import (
     check_texts,
     check_times,
     moving,
+    name_of,
 )
 from volition.data.lint_pictures import check_pictures
 from volition.data.statistics import Moments, Statistics, check_statistics, constant_dimensions
@@ -34,7 +35,8 @@ from volition.robots.g1 import g1
 from volition.specs import RobotSpec
 
 ROBOTS: dict[str, Callable[[], RobotSpec]] = {"unitree_g1": g1}  # whose joints' limits are known
-COMMON = 3  # a number that jumps in so many episodes, and half of them, is one that switches
+COMMON, SHARE = 3, 0.1  # a number that jumps in so many episodes, and in this share of them, is one that switches
+SIDES = ("left", "right")
 _NAMED = 12  # numbers that one finding lists
 CLOSE = 1e-3  # of the spread: how near saved statistics must be
 
@@ -149,7 +151,7 @@ def _jumps(dataset: Dataset, known: _Known) -> Iterator[Finding]:
     found = [one for at in known.whole for one in check_jumps(at, dataset.numbers(at), known.steps)]
     often = Counter(one.where for one in found)
     for one in found:
-        if often[one.where] < COMMON or 2 * often[one.where] < len(known.whole):
+        if often[one.where] < max(COMMON, SHARE * len(known.whole)):
             yield one
 
 
@@ -158,8 +160,25 @@ def _check_pictures(dataset: Dataset, episode: int, arrays: Mapping[str, np.ndar
     features = [f for f in features if f.name == STATE] or features
     shares = [arrays[f.name].reshape(len(arrays[f.name]), -1) / np.maximum(steps.span(f), 1e-3) for f in features]
     travel = np.concatenate(shares, axis=1) if shares else None
-    cameras = [feature.name for feature in dataset.features if feature.kind == "image"]
-    return [one for camera in cameras for one in check_pictures(dataset, episode, camera, travel)]
+    names = [
+        name_of(feature, column)
+        for feature, one in zip(features, shares, strict=True)
+        for column in range(one.shape[1])
+    ]
+    found: list[Finding] = []
+    for camera in (feature.name for feature in dataset.features if feature.kind == "image"):
+        elsewhere = _other_side(camera)
+        its = [
+            column for column, name in enumerate(names) if not elsewhere or not name.split()[-1].startswith(elsewhere)
+        ]
+        found += check_pictures(dataset, episode, camera, None if travel is None else travel[:, its])
+    return found
+
+
+def _other_side(camera: str) -> str:
+    """A camera on the left wrist need not see what the right arm does."""
+    own = camera.removeprefix(IMAGES)
+    return next((other for side, other in (SIDES, SIDES[::-1]) if own.startswith(side)), "")
 
 
 def _check_hash(dataset: Dataset, episode: int, found: list[Finding]) -> Iterator[Finding]:
