@@ -142,7 +142,7 @@ def test_scales_of_several_data_sets_are_those_of_all_their_frames(dataset: Data
 
 def test_relative_targets_are_small_and_the_same_wherever_the_hand_is(dataset: Dataset) -> None:
     """The hand goes a little away from where it is: that is all that a relative target says."""
-    codec = codec_of([dataset], BatchConfig(chunk=1), EE)
+    codec = codec_of([dataset], BatchConfig(chunk=1, frame="relative"), EE)
     reach = {name: codec.actions.factor[place] for place, name in enumerate(EE.names)}
     assert reach["left.x"] == pytest.approx(0.02, rel=0.3)
     assert reach["right.rx"] == pytest.approx(0.1, rel=0.3)
@@ -380,9 +380,11 @@ def test_numbers_of_the_state_without_names_are_refused(dataset: Dataset, monkey
 def test_a_hand_that_the_state_does_not_have_is_refused_in_the_relative_frame(tmp_path: Path) -> None:
     data = Dataset(make(tmp_path / "data", (4,), states=[f"joint_{place}" for place in range(48)]))
     refused(
-        r"relative to the hand need .*use the absolute frame", lambda: codec_of([data], BatchConfig(), EE), ValueError
+        r"relative to the hand need .*use the absolute frame",
+        lambda: codec_of([data], BatchConfig(frame="relative"), EE),
+        ValueError,
     )
-    assert isinstance(codec_of([data], BatchConfig(frame="absolute"), EE), Codec)
+    assert isinstance(codec_of([data], BatchConfig(), EE), Codec)
 
 
 def test_what_is_known_of_places_moves_with_the_picture() -> None:

@@ -55,7 +55,7 @@ def _train(name: str, folder: Path, arguments: argparse.Namespace) -> None:
     if (folder / "last" / "config.json").exists():
         return
     command = [
-        sys.executable, "-m", "volition.cli", "train", name, "--data", str(arguments.data), "--out", str(folder),
+        sys.executable, "-m", "volition.cli", "train", name, "--data", str(arguments.data), "--skills", arguments.skill, "--out", str(folder),
         "--minutes", str(arguments.minutes), "--size", arguments.size, "--batch", str(arguments.batch),
         "--warmup-steps", "50", "--seed", str(arguments.seed), "--validate-every", "0", "--save-every", "500",
         "--ema", "0.99", "--resume",

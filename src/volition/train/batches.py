@@ -50,7 +50,7 @@ class BatchConfig:
     history_step: int = 1
     chunk: int = 10
     before: int = 0
-    frame: Frame = "relative"
+    frame: Frame = "absolute"
     scale: Kind = "mean_std"
     phrases: int = 16
     steps: bool = True

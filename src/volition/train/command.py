@@ -45,14 +45,14 @@ class TrainCommand:
     """Pictures a decision; 0 is the recipe's own."""
     history_step: int = 1
     """Frames between two pictures of a history."""
-    frame: Literal["relative", "absolute"] = "relative"
-    """Whether a hand's way is told from where it is or in the pelvis frame."""
+    frame: Literal["absolute", "relative"] = "absolute"
+    """Whether a hand's way is told in the pelvis frame or from where the hand is."""
     cameras: tuple[str, ...] = ()
     """Which cameras; without them, all that the data set has."""
     phrases: int = 16
     """Ways to say an episode's goals, drawn anew for each window."""
-    shift: int = 4
-    """Augmentation: pixels a picture is moved at most."""
+    shift: int = 0
+    """Augmentation: pixels a picture is moved at most; for cameras that are not calibrated."""
     colour: float = 0.2
     """Augmentation: strength of brightness, contrast and tint."""
     held_out: float = 0.05
