@@ -8,7 +8,6 @@ is found in an episode's file keeps it out of the later checks, so that one faul
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -35,7 +34,6 @@ from volition.robots.g1 import g1
 from volition.specs import RobotSpec
 
 ROBOTS: dict[str, Callable[[], RobotSpec]] = {"unitree_g1": g1}  # whose joints' limits are known
-COMMON, SHARE = 3, 0.1  # a number that jumps in so many episodes, and in this share of them, is one that switches
 SIDES = ("left", "right")
 _NAMED = 12  # numbers that one finding lists
 CLOSE = 1e-3  # of the spread: how near saved statistics must be
@@ -63,7 +61,7 @@ def lint(dataset: Dataset, *, pictures: bool = True, report: Report = lambda wha
         report("Reading numbers", episode + 1, dataset.episodes)
     if known.whole:
         found += _check_whole(dataset, numeric, known)
-    found += _jumps(dataset, known)
+    found += [one for at in known.whole for one in check_jumps(at, dataset.numbers(at), known.steps)]
     limits = limits_of(dataset.metadata.robot)
     for done, episode in enumerate(known.whole):
         arrays = dataset.numbers(episode)
@@ -145,14 +143,6 @@ def _difference(saved: Mapping[str, np.ndarray], computed: Mapping[str, np.ndarr
             name = feature.names[at] if feature.names else str(at)
             return f"{key} of {name} is {saved[key][at]:.5g}; the data's is {computed[key][at]:.5g}"
     return ""
-
-
-def _jumps(dataset: Dataset, known: _Known) -> Iterator[Finding]:
-    found = [one for at in known.whole for one in check_jumps(at, dataset.numbers(at), known.steps)]
-    often = Counter(one.where for one in found)
-    for one in found:
-        if often[one.where] < max(COMMON, SHARE * len(known.whole)):
-            yield one
 
 
 def _check_pictures(dataset: Dataset, episode: int, arrays: Mapping[str, np.ndarray], steps: Steps) -> list[Finding]:

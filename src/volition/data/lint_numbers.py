@@ -19,6 +19,7 @@ LIMIT_SHARE = 0.2  # of an episode's frames at a limit
 LIMIT_NEAR = 0.002  # of the joint's range
 JUMP_FACTOR = 6.0  # times the step that 95 % of the steps stay under
 JUMP_SHARE = 0.25  # of the range of the number in the whole data set
+JUMP_BEYOND, MOST = 2.0, 0.98  # times the largest step that so many of the episodes have
 _SAMPLED = 100  # episodes that say how large steps are, spread over the data set
 _SAMPLED_FRAMES = 500  # of each of them
 _LONGEST = 500  # characters, as the command line allows
@@ -90,6 +91,7 @@ class Steps:
         self._low: dict[str, np.ndarray] = {}
         self._high: dict[str, np.ndarray] = {}
         self._usual: dict[str, np.ndarray] = {}
+        self._largest: dict[str, list[np.ndarray]] = {feature.name: [] for feature in self.features}
 
     def add(self, episode: int, arrays: Arrays) -> None:
         for feature in self.features:
@@ -99,13 +101,19 @@ class Steps:
                 low = np.minimum(low, self._low[feature.name])
                 high = np.maximum(high, self._high[feature.name])
             self._low[feature.name], self._high[feature.name] = low, high
+            steps = np.abs(np.diff(flat, axis=0))
+            self._largest[feature.name].append(steps.max(axis=0, initial=0.0))
             if episode % self._every == 0:
-                steps = np.abs(np.diff(flat[: _SAMPLED_FRAMES + 1], axis=0))
+                steps = steps[:_SAMPLED_FRAMES]
                 self._steps[feature.name].append(np.where(steps > 0, steps, np.nan).astype(np.float32))
 
     def span(self, feature: Feature) -> np.ndarray:
         """(D,), largest minus smallest."""
         return self._high[feature.name] - self._low[feature.name]
+
+    def largest(self, feature: Feature) -> np.ndarray:
+        """(D,), what the largest step of an episode is in 98 % of them: where a number switches now and then, the switch."""
+        return np.quantile(np.stack(self._largest[feature.name]), MOST, axis=0, method="lower")
 
     def usual(self, feature: Feature) -> np.ndarray:
         """(D,), what 95 % of the steps that are steps at all stay under; infinite where there are none."""
@@ -124,8 +132,8 @@ class Steps:
 def check_jumps(episode: int, arrays: Arrays, steps: Steps) -> Iterator[Finding]:
     """The largest jump of each number, if it is far beyond how this number moves elsewhere.
 
-    Both bounds are needed: a number that hardly moves has tiny usual steps, and one that is mostly still has large
-    ones that are normal. A gripper that opens in every episode is left to the caller, who sees that it is no exception.
+    All bounds are needed: a number that hardly moves has tiny usual steps, and one that is mostly still has large
+    ones that are normal, such as a gripper that opens once an episode.
     """
     for feature in steps.features:
         flat = arrays[feature.name].reshape(len(arrays[feature.name]), -1).astype(np.float64)
@@ -133,8 +141,11 @@ def check_jumps(episode: int, arrays: Arrays, steps: Steps) -> Iterator[Finding]
             continue
         moved = np.abs(np.diff(flat, axis=0))
         largest = moved.max(axis=0)
-        usual, span = steps.usual(feature), steps.span(feature)
-        for column in np.flatnonzero((largest > JUMP_FACTOR * usual) & (largest > JUMP_SHARE * span)).tolist():
+        usual = steps.usual(feature)
+        bound = np.max(
+            [JUMP_FACTOR * usual, JUMP_SHARE * steps.span(feature), JUMP_BEYOND * steps.largest(feature)], axis=0
+        )
+        for column in np.flatnonzero(largest > bound).tolist():
             at = int(moved[:, column].argmax())
             what = (
                 f"from {flat[at, column]:.3g} to {flat[at + 1, column]:.3g} in one frame; "
