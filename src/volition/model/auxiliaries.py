@@ -209,10 +209,12 @@ class Segmentation(nn.Module):
         logits = self.logits(tokens, words)
         if masks.ndim != 4 or masks.shape[:2] != logits.shape[:2]:
             raise ContractError(f"masks are {tuple(masks.shape)}; they must be {tuple(logits.shape[:2])} + (h, w).")
-        share = functional.interpolate(masks.to(logits.dtype), size=self.cells, mode="area")
+        known = masks.isfinite()
+        share = functional.interpolate(torch.where(known, masks, 0).to(logits.dtype), size=self.cells, mode="area")
         positive = torch.tensor(self.config.positive, device=logits.device, dtype=logits.dtype)
-        loss = functional.binary_cross_entropy_with_logits(logits, share, pos_weight=positive)
-        return {"segmentation": self.config.weight * loss}
+        loss = functional.binary_cross_entropy_with_logits(logits, share, pos_weight=positive, reduction="none")
+        known = known.flatten(2).all(-1)[..., None, None].expand_as(loss)
+        return {"segmentation": self.config.weight * _mean(loss, known)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,8 +247,10 @@ class Finished(nn.Module):
             return {}
         _same_shape("finished", finished, (inputs.size,))
         logits = self.judge(context.pooled).squeeze(-1)
-        loss = functional.binary_cross_entropy_with_logits(logits, finished.to(logits.dtype))
-        return {"finished": self.config.weight * loss}
+        known = finished.isfinite()
+        wanted = torch.where(known, finished, 0).to(logits.dtype)
+        loss = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+        return {"finished": self.config.weight * _mean(loss, known)}
 
 
 @dataclass(frozen=True, kw_only=True)

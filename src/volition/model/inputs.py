@@ -74,8 +74,8 @@ class Truth:
     points: Tensor | None = None  # (B, V, G, 2) float: where they are in each picture, 0 to 1 right and down
     present: Tensor | None = None  # (B, G) bool: there is such a thing
     visible: Tensor | None = None  # (B, V, G) bool: it is inside the picture
-    masks: Tensor | None = None  # (B, V, h, w) float, 0 to 1: how much of each cell the thing covers
-    finished: Tensor | None = None  # (B,) float, 0 or 1: what was asked is done
+    masks: Tensor | None = None  # (B, V, h, w) float, 0 to 1: how much of each cell the thing covers; NaN: unknown
+    finished: Tensor | None = None  # (B,) float, 0 or 1: what was asked is done; NaN: unknown
 
 
 @dataclass(frozen=True, kw_only=True)

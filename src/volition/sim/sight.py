@@ -17,6 +17,7 @@ from volition.sim.stage import Stage
 
 ROLES = ("thing", "place")  # what a goal names
 CELLS = 16  # a picture is cut into so many rows and columns
+MANY = 16  # things that a scene has at most
 _POINTS = 5  # points along each side of a geom's box: nearer to each other than a cell is wide, for things within reach
 _NEAR = 0.02  # m: what is closer to a camera than this is not in its picture
 

@@ -1,24 +1,27 @@
 """What the simulator knows beside every frame, for auxiliary losses: which step, where the thing and the place are.
 
-    Stage, Errand --TruthLabels.label--> {truth: (N,), truth.cells: (M,)}
+    Stage, Errand --TruthLabels.label--> {truth: (N,), truth.cells: (M,), truth.things: (K,)}
 
 No policy may be given any of it: a loader reads it only when it is asked for by name, as a target.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from volition.data.feature import TRUTH, TRUTH_CELLS, Feature, vector_feature
+from volition.data.feature import TRUTH, TRUTH_CELLS, TRUTH_THINGS, Feature, vector_feature
 from volition.sim.errand import Errand
-from volition.sim.sight import CELLS, ROLES, Seen, Sight, pack
+from volition.sim.sight import CELLS, MANY, ROLES, Seen, Sight, pack
 from volition.types import RobotSpec
 
 
 class TruthLabels:
     """`truth`: the step under way and whether all is done; of thing and place whether there is one, where it is in the
     pelvis frame (m), and in each picture its point and whether that is inside. `truth.cells`: the cells it covers in
-    each picture, a row of the picture a number, whose lowest bit is the leftmost cell (`sight.unpack`)."""
+    each picture, a row of the picture a number, whose lowest bit is the leftmost cell (`sight.unpack`). `truth.things`: of every thing
+    of the scene, in its order, what `truth` has of the one that is meant, so that other words can be learned from it too."""
 
     def __init__(self, robot: RobotSpec) -> None:
         self._cameras = [camera.name for camera in robot.cameras]
@@ -28,6 +31,7 @@ class TruthLabels:
         self.features: tuple[Feature, ...] = (
             vector_feature(TRUTH, ["step", "finished", *where, *points]),
             vector_feature(TRUTH_CELLS, rows, dtype="int32"),
+            vector_feature(TRUTH_THINGS, thing_names(self._cameras)),
         )
 
     def label(self, errand: Errand, sight: Sight) -> dict[str, np.ndarray]:
@@ -35,13 +39,33 @@ class TruthLabels:
         where: list[float] = []
         points: list[float] = []
         rows: list[np.ndarray] = []
+        looked = {thing.name: self._look(thing.name, errand, sight) for thing in errand.stage.scene.things}
+        nothing = np.zeros(3), [_NOTHING] * len(self._cameras)
         for name in (goal.thing, goal.place):
-            middle, seen = sight.look(name, self._cameras) if name else (np.zeros(3), [_NOTHING] * len(self._cameras))
-            where += [float(bool(name)), *(errand.stage.in_pelvis(middle) if name else middle)]
-            points += [value for one in seen for value in (*one.point, float(one.inside))]
+            middle, seen = looked[name] if name else nothing
+            where += [float(bool(name)), *middle]
+            points += _points(seen)
             rows += [pack(one.cells) for one in seen]
         values = [min(errand.done, len(errand.goals) - 1), float(errand.over), *where, *points]
-        return {TRUTH: np.array(values), TRUTH_CELLS: np.concatenate(rows)}
+        things = np.zeros((MANY, len(self.features[2].names or ()) // MANY))
+        for row, (middle, seen) in zip(things, looked.values(), strict=False):
+            row[:] = [*middle, *_points(seen)]
+        return {TRUTH: np.array(values), TRUTH_CELLS: np.concatenate(rows), TRUTH_THINGS: things.ravel()}
+
+    def _look(self, name: str, errand: Errand, sight: Sight) -> tuple[np.ndarray, list[Seen]]:
+        """Its middle in the pelvis frame, and each camera's sight of it."""
+        middle, seen = sight.look(name, self._cameras)
+        return errand.stage.in_pelvis(middle), seen
+
+
+def thing_names(cameras: Sequence[str]) -> list[str]:
+    """Of the numbers of `truth.things`."""
+    points = [f"{camera}.{part}" for camera in cameras for part in ("u", "v", "inside")]
+    return [f"{number}.{name}" for number in range(MANY) for name in ("x", "y", "z", *points)]
+
+
+def _points(seen: Sequence[Seen]) -> list[float]:
+    return [value for one in seen for value in (*one.point, float(one.inside))]
 
 
 _NOTHING = Seen(np.full(2, 0.5), False, np.zeros((CELLS, CELLS), dtype=bool))

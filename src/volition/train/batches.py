@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from volition.data.augment import MOVED, Augmentation
-from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS
+from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS, TRUTH_THINGS
 from volition.data.loader import Loader, LoaderConfig
 from volition.data.statistics import Moments
 from volition.data.store import Dataset
 from volition.data.windows import ACTION_PAD, BEFORE, BEFORE_PAD, HISTORY_PAD, Sample, WindowConfig
 from volition.model.inputs import Inputs, Sentences, Targets, Truth
 from volition.sim.scene import Goal, Scene, scene_from_json
-from volition.sim.sight import CELLS, ROLES, unpack
+from volition.sim.sight import CELLS, MANY, ROLES, unpack
 from volition.sim.stage import SIDES
 from volition.train.errors import TrainError
 from volition.train.phrases import Phrases
@@ -42,7 +42,8 @@ FLEETING = ("press_button",)
 
 @dataclass(frozen=True, kw_only=True)
 class BatchConfig:
-    """What a model wants to see of a data set. `phrases`: ways to say an episode's goals; `steps`: one goal at a time."""
+    """What a model wants to see of a data set. `phrases`: ways to say an episode's goals; `steps`: one goal at a time;
+    `others`: share of the windows that are told another goal of their scene, to learn what is meant and not what to do."""
 
     action: str = "ee"
     cameras: tuple[str, ...] = ("head", "left_wrist", "right_wrist")
@@ -55,6 +56,7 @@ class BatchConfig:
     phrases: int = 16
     steps: bool = True
     truth: bool = True  # where the data set has it
+    others: float = 0.0  # where the data set has the truth of all things
     shown: int = 0  # demonstrations of the same task, beside each window
     key_frames: int = 4  # of each of them
     reasons: bool = False  # also what there is to say before acting, from the truth
@@ -62,10 +64,13 @@ class BatchConfig:
     def windows(self, dataset: Dataset) -> WindowConfig:
         """The columns to read, checked to be there."""
         known = {feature.name for feature in dataset.features}
-        states = (STATE, *((TRUTH, TRUTH_CELLS) if self.truth and {TRUTH, TRUTH_CELLS} <= known else ()))
+        truth = (TRUTH, TRUTH_CELLS) if self.truth and {TRUTH, TRUTH_CELLS} <= known else ()
+        # What is said before acting, and demonstrations, are of what was done and of nothing else.
+        others = self.others and not self.reasons and not self.shown
+        things = (TRUTH_THINGS,) if truth and others and TRUTH_THINGS in known else ()
         return WindowConfig(
             cameras=tuple(IMAGES + camera for camera in self.cameras),
-            states=states,
+            states=(STATE, *truth, *things),
             actions=(column_of(dataset, self.action),),
             history=self.history,
             history_step=self.history_step,
@@ -175,6 +180,11 @@ class Batches:
         else:
             ways = self._phrases.whole(episode, info, sample["task"])
         words = {"task": ways[int(rng.integers(len(ways)))], "which": np.int64(self._task(info, step - late))}
+        if TRUTH_THINGS in self._windows.states:
+            words["meant_things"] = np.array([-1, -1])
+            others = self._phrases.others(episode, info, step) if rng.random() < self.config.others else ()
+            if others:
+                return {**sample, **words, **self._other(info, *others[int(rng.integers(len(others)))])}
         if self.config.reasons:
             words["reason"] = self._reason(episode, info, step, sample)
         if self._examples is not None:  # now and then nothing is shown, so that the words are listened to as well
@@ -185,6 +195,16 @@ class Batches:
                 else self._examples.nothing()
             )
         return {**sample, **words, "late": np.bool_(late), "meant": self._meant(episode, info, sample, step, late)}
+
+    def _other(self, info: Mapping[str, Any], goal: Goal, text: str) -> dict[str, Any]:
+        """A window that is told something else: where that is, and no action."""
+        names = [thing["name"] for thing in info["scene"]["things"]]
+        return {
+            "task": text,
+            "meant_things": np.array([names.index(name) if name else len(names) for name in (goal.thing, goal.place)]),
+            "late": np.bool_(False),
+            "meant": np.zeros(self.config.chunk, dtype=bool),
+        }
 
     def _meant(self, episode: int, info: Mapping[str, Any], sample: Sample, step: int, late: bool) -> np.ndarray:
         """Which actions of the chunk are for what is told: none that belong to another step, or to what comes after a
@@ -264,6 +284,13 @@ class Batches:
         rows = np.stack([batch[TRUTH_CELLS][:, -1, first : first + CELLS] for first in begins], axis=1)  # (B, V, CELLS)
         seen, masks = points.transpose(3, 0, 1, 2), unpack(rows).astype(np.float64)  # (B, V, G, 2), (B, V, h, w)
         visible = inside.transpose(2, 0, 1) > 0.5
+        positions = np.stack([[column(f"{r}.{a}") for a in "xyz"] for r in ROLES]).transpose(2, 0, 1)
+        present = np.stack([column(f"{r}.present") for r in ROLES], axis=1) > 0.5
+        finished = np.maximum(column("finished"), batch["late"])
+        if "meant_things" in batch:
+            for row in np.flatnonzero(batch["meant_things"][:, 0] >= 0).tolist():
+                positions[row], seen[row], visible[row], present[row] = self._of_others(batch, row)
+                masks[row] = finished[row] = np.nan  # nobody knows
         if MOVED + IMAGES + cameras[0] in batch:  # the pictures were, so what is known of places in them is too
             moved = np.stack([batch[MOVED + IMAGES + camera] for camera in cameras], axis=1)  # (B, V, 2)
             share = moved / np.array(batch[IMAGES + cameras[0]].shape[2:4])
@@ -271,13 +298,27 @@ class Batches:
             visible &= ((seen >= 0) & (seen < 1)).all(axis=-1)
             masks = _shifted(_shifted(masks, share[..., 0] * CELLS, 2), share[..., 1] * CELLS, 3)
         return Truth(
-            positions=_float(np.stack([[column(f"{r}.{a}") for a in "xyz"] for r in ROLES]).transpose(2, 0, 1)),
+            positions=_float(positions),
             points=_float(seen),
-            present=torch.from_numpy(np.stack([column(f"{r}.present") for r in ROLES], axis=1) > 0.5),
+            present=torch.from_numpy(present),
             visible=torch.from_numpy(visible),
             masks=_float(masks),
-            finished=_float(np.maximum(column("finished"), batch["late"])),
+            finished=_float(finished),
         )
+
+    def _of_others(self, batch: Sample, row: int) -> tuple[np.ndarray, ...]:
+        """Positions (G, 3), points (V, G, 2), visible (V, G) and present (G,) of the things that a row was told of."""
+        known = list(self.dataset.feature(TRUTH_THINGS).names or ())
+        values = batch[TRUTH_THINGS][row, -1].reshape(MANY, -1)  # (things, numbers of each)
+        parts = [name.removeprefix("0.") for name in known[: values.shape[1]]]
+        things, cameras = batch["meant_things"][row], self.config.cameras
+        there = things < len(values)
+        there &= values[np.minimum(things, len(values) - 1)].any(axis=1)  # a place beyond the last thing: there is none
+        chosen = values[np.where(there, things, 0)]  # (G, numbers)
+        positions = chosen[:, [parts.index(axis) for axis in "xyz"]]
+        points = np.stack([chosen[:, [parts.index(f"{camera}.{p}") for p in "uv"]] for camera in cameras])
+        inside = np.stack([chosen[:, parts.index(f"{camera}.inside")] for camera in cameras]) > 0.5
+        return positions, points, inside & there, there
 
 
 def _shifted(masks: np.ndarray, by: np.ndarray, axis: int) -> np.ndarray:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from volition.sim.language.held_out import split_of
 from volition.sim.language.say import say
 from volition.sim.scene import Goal, scene_from_json
+from volition.sim.skills import SKILLS
 
 
 class Phrases:
@@ -24,6 +27,7 @@ class Phrases:
         self._many, self._seed = many, seed
         self._whole: dict[tuple[int, str], tuple[str, ...]] = {}
         self._steps: dict[tuple[int, int], tuple[str, ...]] = {}
+        self._others: dict[tuple[int, int], tuple[tuple[Goal, str], ...]] = {}
 
     def whole(self, episode: int, info: Mapping[str, Any], recorded: str) -> tuple[str, ...]:
         """Ways to say all goals of an episode at once; the recorded one is the first."""
@@ -43,6 +47,25 @@ class Phrases:
         if key not in self._steps:
             self._steps[key] = self._said(episode, info, step)
         return self._steps[key]
+
+    def others(self, episode: int, info: Mapping[str, Any], step: int) -> tuple[tuple[Goal, str], ...]:
+        """What else could be asked for in the episode's scene, of this step's skill, and a way to say each; nothing that
+        is held out from training."""
+        if "scene" not in info or step >= len(info.get("goals", ())):
+            return ()
+        key = (episode, step)
+        if key not in self._others:
+            scene, own = scene_from_json(info["scene"]), Goal(**info["goals"][step])
+            goals = [goal for goal in SKILLS[own.skill].goals(scene) if goal != own and (goal.thing or goal.place)]
+            goals = [goal for goal in goals if split_of(replace(scene, goals=(goal,))) == "train"]
+            random = np.random.default_rng([self._seed, episode, step, zlib.crc32(b"others")])
+            said = [
+                (goal, say(scene, [goal], random, "train").text)
+                for goal in goals
+                for _ in range(max(self._many // 4, 1))
+            ]
+            self._others[key] = tuple(dict.fromkeys(said))
+        return self._others[key]
 
     def _said(self, episode: int, info: Mapping[str, Any], step: int | None) -> tuple[str, ...]:
         scene = scene_from_json(info["scene"])
