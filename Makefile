@@ -1,10 +1,12 @@
 # Everything a newcomer needs; `make` alone lists it. Assumes python3 (3.11 or newer), make and a package index.
 #   make demo ARGS='--say "wave, then turn left"'      pass options on
+#   make train PLAN=quick                              choose the plan
 #   make demo PYTHON=python3.12                        choose the interpreter
 #   make demo PIP_ARGS='...'                           pass options to pip: your index, your build of torch
 
 PYTHON ?= python3
 PIP_ARGS ?=
+PLAN ?= quick
 ARGS ?=
 
 VENV := .venv
@@ -14,7 +16,7 @@ LISTS := pyproject.toml constraints.txt assets.txt
 SAY := @printf '\n\033[1m== %s\033[0m\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev assets demo test unit check bench docs clean
+.PHONY: help setup setup-dev assets demo train test unit check bench docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +30,9 @@ demo: setup assets ## set up, check the machine, then run the showcase and write
 test: setup-dev assets ## set up, then run every test, the slow ones in physics too
 	$(SAY) 'Running all tests'
 	@$(BIN)/python -m pytest $(ARGS)
+
+train: setup assets ## set up, then make a policy from nothing by a plan (PLAN=quick) in out/PLAN; the same command goes on
+	@$(BIN)/volition follow $(PLAN) --out out/$(PLAN) $(ARGS)
 
 unit: setup-dev ## set up, then run the fast tests, two files at a time
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)

@@ -57,7 +57,7 @@ def test_the_site_has_the_tree_and_the_reasons(site: Path) -> None:
 def test_the_readmes_tree_has_every_folder_and_no_other() -> None:
     block = (ROOT / "README.md").read_text(encoding="utf-8").partition("```\nsrc/volition/\n")[2].partition("```")[0]
     named = set(re.findall(r"^  (\w+(?:/|\.py)) ", block, flags=re.MULTILINE))
-    folders = {f"{path.parent.name}/" for path in SOURCE.glob("*/__init__.py")}
+    folders = {f"{path.name}/" for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"}
     files = {path.name for path in SOURCE.glob("*.py")} - {"__init__.py", "__main__.py"}
     assert named == folders | files
 

@@ -25,7 +25,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("robots",),
     ("body",),
     ("data", "safety", "sim"),
-    ("model",),
+    ("model", "rival"),
     ("train",),
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}

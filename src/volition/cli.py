@@ -22,7 +22,7 @@ import volition
 from volition.data.commands import CheckConfig, ConvertConfig, ShowConfig
 from volition.doctor import DoctorConfig
 from volition.errors import VolitionError
-from volition.eval.configs import DemoConfig, EvalConfig, RunConfig, SimConfig
+from volition.eval.configs import DemoConfig, EvalConfig, FollowConfig, RunConfig, SimConfig
 from volition.model.command import ModelsCommand
 from volition.teach.configs import GenerateConfig, ScenesConfig
 from volition.train.command import TrainCommand
@@ -55,12 +55,14 @@ COMMANDS: dict[str, type] = {
     "models": ModelsCommand,
     "train": TrainCommand,
     "eval": EvalConfig,
+    "follow": FollowConfig,
     "doctor": DoctorConfig,
 }
 
 # configuration -> where the function that takes it is
 FUNCTIONS: dict[type, str] = {
     EvalConfig: "volition.eval.evaluate:evaluate",
+    FollowConfig: "volition.eval.plan:follow",
     DemoConfig: "volition.eval.demo:demo",
     RunConfig: "volition.eval.demo:run",
     SimConfig: "volition.eval.scene_page:sim",

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from volition.errors import ContractError
-from volition.eval.evaluate import compared, line, markdown, mcnemar, sentences, table
+from volition.eval.paired import compared, mcnemar
 from volition.eval.runner import _known
 from volition.eval.suites import FIRST, SUITES, TRIED, jobs_of, other_goals
+from volition.eval.tables import line, markdown, sentences, table
 from volition.sim.choices import layout
 from volition.sim.language.held_out import split_of
 from volition.sim.randomise import Axes, Draw
@@ -39,6 +40,7 @@ def test_every_suite_has_its_scenes_of_the_right_split() -> None:
         (job.skill, job.seed) for job in by_suite["skills"]
     ]
     assert {len(job.scene().goals) for job in by_suite["chains"]} == {5}
+    assert [len(job.scene().goals) for job in by_suite["steps"]] == [1, 1, 2, 2, 3, 3, 4, 4]
 
 
 def test_a_swapped_instruction_asks_for_another_thing_in_the_same_scene() -> None:

@@ -102,7 +102,7 @@ def test_what_was_trained_loads_and_acts(data: Path, trained: Path) -> None:
     assert (shapes.cameras, shapes.picture, shapes.state, shapes.space) == (CAMERAS, (32, 32), 48, "unitree_g1/ee")
     assert shapes.tasks == ("chain", "press_button")
     assert (found.design.recipe, found.design.size, found.design.dt) == ("quick", "test", 0.1)
-    assert found.codec.frame == "relative"
+    assert found.codec.frame == "absolute"
     one = found.about["data"][0]
     assert one["fingerprint"] == Dataset(data).fingerprint()
     assert found.about["step"] == 4
@@ -370,3 +370,11 @@ def test_demonstrations_become_a_policy_that_acts_in_closed_loop(tmp_path: Path)
     assert all(one["violations"] == 0 for one in results["lines"])
     assert cli.main(report) == 0
     assert (tmp_path / "report" / "trials.jsonl").read_text() == trials_made  # nothing is tried twice
+    films = sorted((tmp_path / "report" / "films").glob("*.mp4"))
+    assert films
+    assert all(1000 < path.stat().st_size < 300_000 for path in films)
+    abouts = [json.loads(path.with_suffix(".json").read_text()) for path in films]
+    assert all(about["same"] and about["moments"] for about in abouts)  # filming changes nothing
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert page.count("<video") == len(films)
+    assert cli.main(["eval", "--reproduce", str(tmp_path / "report"), "--workers", "1"]) == 0

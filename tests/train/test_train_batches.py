@@ -19,13 +19,17 @@ from volition.data.augment import Augmentation
 from volition.data.errors import DataError
 from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS, TRUTH_THINGS
 from volition.data.loader import LoaderConfig
+from volition.data.stage import load_staged
 from volition.data.store import Dataset
+from volition.data.writer import DatasetWriter
 from volition.model.inputs import Inputs, Sentences, Targets
 from volition.robots.g1 import g1
+from volition.robots.primitives import NAMES
 from volition.sim.language.templates import templates
 from volition.sim.language.understand import understand
 from volition.sim.scene import scene_from_json
 from volition.sim.sight import CELLS
+from volition.teach.scene_recipe import SceneRecipe
 from volition.train.batches import BatchConfig, Batches, _shifted, codec_of
 from volition.train.errors import TrainError
 from volition.train.phrases import Phrases
@@ -474,3 +478,38 @@ def test_a_task_that_nobody_demonstrated_cannot_be_shown(dataset: Dataset) -> No
     examples = Examples(dataset, codec_of([dataset], view, EE), ACTION, "head", episodes=1, frames=2)
     with pytest.raises(TrainError, match="has no episode of juggle; it has"):
         examples.shown("juggle", np.random.default_rng(0))
+
+
+def test_a_scene_for_the_primitives_is_asked_something_anew_with_its_own_answer(tmp_path: Path) -> None:
+    recipe = SceneRecipe(pixels=32, frames=4)
+    maker = recipe.maker()
+    features = maker.features  # pyright: ignore[reportAttributeAccessIssue]
+    with DatasetWriter.open(tmp_path / "data", features, 10, "unitree_g1", action_spec="primitive") as writer:
+        for number in range(3):
+            writer.adopt(load_staged(Path(maker.episode(recipe.job(number), tmp_path / str(number)).folder)))
+    data = Dataset(tmp_path / "data")
+    view = BatchConfig(action="primitive", chunk=1, others=0.25)
+    spec = g1(32).action("primitive")
+    loader = LoaderConfig(batch=12, shuffle=False, workers=2)
+    batches_of = Batches(data, view, codec_of([data], view, spec), read, loader)
+    heard: set[str] = set()
+    for epoch in range(4):
+        inputs, targets = next(batches_of.epoch(epoch))
+        heard |= set(said(inputs.sentences))
+        positions, present = targets.truth.positions, targets.truth.present
+        assert positions is not None
+        assert present is not None
+        assert targets.real.all()
+        for row, text in enumerate(said(inputs.sentences)):
+            info = data.record(row // 4).info
+            named = [thing["name"] for thing in info["encounter"]["things"] if thing["colour"] in text.split()]
+            if len(named) == 1:  # a colour is said, and only one thing here has it: its place is what is taught
+                values = data.numbers(row // 4)[TRUTH_THINGS][row % 4].reshape(16, -1)
+                place = [thing["name"] for thing in info["encounter"]["things"]].index(named[0])
+                assert present[row, 0]
+                np.testing.assert_allclose(positions[row, 0], values[place, :3], atol=1e-6)
+        # "turn left" and the like have one answer, whatever the picture.
+        for text, value in zip(said(inputs.sentences), targets.actions[:, 0, 0], strict=True):
+            if "turn left" in text and not {"unless", "person"} & set(text.split()):
+                assert NAMES[int(value)] == "turn_left"
+    assert len(heard) > 30

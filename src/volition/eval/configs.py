@@ -17,9 +17,9 @@ from volition.errors import ContractError
 ROBOTS = ("sim",)
 
 
-def _check_seed(owner: str, seed: int) -> None:
+def _check_seed(owner: str, seed: int, name: str = "seed") -> None:
     if not 0 <= seed < 2**32:
-        raise ContractError(f"{owner}.seed is {seed}; it must be 0 to {2**32 - 1}.")
+        raise ContractError(f"{owner}.{name} is {seed}; it must be 0 to {2**32 - 1}.")
 
 
 def _check_seconds(owner: str, seconds: float) -> None:
@@ -37,16 +37,24 @@ class DemoConfig:
     """Run a showcase, or one instruction, on the simulated G1 and write a video of it.
 
     Example: volition demo --say "raise your left arm, then take two steps back"
+
+    With a learned policy the G1 stands at a table: volition demo --policy out/quick/best --say "press the red button"
     """
 
     say: str | None = None
-    """One instruction in plain English; without it a showcase of several is run."""
+    """One instruction in plain English; without it a showcase of several is run, or what the scene is for."""
+    policy: Path | None = None
+    """Folder of a checkpoint, which does what is said with what it sees."""
+    scene_seed: int | None = None
+    """Which scene a learned policy gets; without it the first one in which the command is clear."""
+    talk: bool = False
+    """Then read one command after another from standard input, in the same scene, until `quit`."""
     out: Path = Path("out/demo")
     """Folder for the video and the summary; made when it is missing."""
     seed: int = 0
     """Seed of everything random; written into the summary."""
     seconds: float = 60.0
-    """Longest simulated time in seconds, 1 to 3600; the run ends earlier when all is done."""
+    """Longest simulated time in seconds, 1 to 3600, of a learned policy that of each command; it ends earlier when all is done."""
     video: bool = True
     """Write an mp4 of the third-person and head views."""
     width: int = 854
@@ -60,6 +68,8 @@ class DemoConfig:
         if self.say is not None:
             _check_instruction("DemoConfig", "say", self.say)
         _check_seed("DemoConfig", self.seed)
+        if self.scene_seed is not None:
+            _check_seed("DemoConfig", self.scene_seed, "scene_seed")
         _check_seconds("DemoConfig", self.seconds)
         for name, highest in (("width", 3840), ("height", 2160)):
             pixels = getattr(self, name)
@@ -138,18 +148,22 @@ class EvalConfig:
     Example: volition eval out/quick/best --suite skills --episodes 100 --out out/report
     """
 
-    checkpoint: tyro.conf.Positional[Path]
-    """Folder of a checkpoint."""
+    checkpoint: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")] = None
+    """Folder of a checkpoint, or `rival`, the traditional pipeline; with --reproduce only if it is elsewhere now."""
     suite: str = "skills"
-    """Suites with commas between, or `all`: skills, phrasings, pairs, swap, chains, robustness."""
+    """Suites with commas between, or `all`: skills, phrasings, pairs, swap, steps, chains, robustness."""
     episodes: int = 100
     """Trials of each skill and condition, 1 to 10000."""
     skills: str = ""
     """Only these skills, with commas between."""
     workers: int = 2
     """How many processes; they do not change what comes out."""
-    out: Path = Path("out/report")
-    """Folder of the report; the same command again goes on where it ended."""
+    out: Path | None = None
+    """Folder of the report, out/report if nothing is said; the same command again goes on where it ended."""
+    films: int = 3
+    """Films of each skill, 0 to 20: a success and failures of different kinds; with them what the policy looked at."""
+    reproduce: Path | None = None
+    """A report (its folder, report.html or manifest.json): run its trials again and say whether they end as they did."""
     against: Path | None = None
     """Another checkpoint, tried on the same seeds and compared pair by pair."""
     shown: Path | None = None
@@ -161,3 +175,28 @@ class EvalConfig:
         for name, most in (("episodes", 10_000), ("workers", 1024)):
             if not 1 <= getattr(self, name) <= most:
                 raise ContractError(f"EvalConfig.{name} is {getattr(self, name)}; it must be 1 to {most}.")
+        if not 0 <= self.films <= 20:
+            raise ContractError(f"EvalConfig.films is {self.films}; it must be 0 to 20.")
+        if self.checkpoint is None and self.reproduce is None:
+            raise ContractError("CHECKPOINT is missing; give a checkpoint's folder, or a report with --reproduce")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowConfig:
+    """Make a policy from nothing by a plan: demonstrations, training, corrections, a report; the same command goes on.
+
+    Example: volition follow quick --out out/quick
+    """
+
+    plan: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PLAN")]
+    """A plan of ours (quick), or the path of a .toml file."""
+    out: Path
+    """Folder for everything that comes out."""
+    workers: int = 2
+    """Processes that simulate, and threads that train."""
+    dry: bool = False
+    """Only print the plan, what is done of it, and how long the rest takes."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.workers <= 1024:
+            raise ContractError(f"FollowConfig.workers is {self.workers}; it must be 1 to 1024.")

@@ -1,4 +1,7 @@
-"""`volition demo` and `volition run`: an instruction in plain English, done by the G1 in physics, with a video of it."""
+"""`volition demo` and `volition run`: an instruction in plain English, done by the G1 in physics, with a video of it.
+
+Here it is carried out by primitives, without pictures; a learned policy at a table is `conversation.py`.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from volition.errors import ContractError
 from volition.eval.configs import DemoConfig, RunConfig
 from volition.eval.film import Mp4, Poster
+from volition.eval.request import named
 from volition.eval.rollout import Rig
 from volition.model.primitives.plan import Plan
 from volition.model.primitives.policy import PrimitivePolicy
+from volition.model.shipped import checkpoint
 from volition.robots.g1 import g1
 from volition.runtime.recorder import Recorder
 from volition.runtime.report import RunSummary, Tick
@@ -72,6 +78,13 @@ class Film:
 
 def demo(config: DemoConfig) -> int:
     """The showcase, or one instruction; prints what was understood and done, writes a video and a summary."""
+    folder = config.policy or (checkpoint() if _for_a_table(config) else None)
+    if folder is not None:
+        from volition.eval.conversation import converse  # it is built on this module
+
+        return converse(config, folder)
+    if config.talk or config.scene_seed is not None:
+        raise ContractError("No policy is shipped with this version; give one with --policy FOLDER.")
     sayings = (config.say,) if config.say else SHOWCASE
     return _perform(
         sayings,
@@ -81,6 +94,11 @@ def demo(config: DemoConfig) -> int:
         video=(config.width, config.height, config.fps) if config.video else None,
         latency_s=DEMO_LATENCY,
     )
+
+
+def _for_a_table(config: DemoConfig) -> bool:
+    """Whether it is for a policy that sees: all but what primitives alone can do."""
+    return config.say is None or config.talk or bool(set(named(config.say)) - {"move"})
 
 
 def run(config: RunConfig) -> int:
@@ -125,8 +143,8 @@ def _perform(
             width, height, fps = video
             mp4 = stack.enter_context(Mp4(out / "demo.mp4", width=width, height=height, fps=fps))
             film = Film(mp4, scene, width=width, height=height, fps=fps)
-        progress = stack.enter_context(_progress(console))
-        bar = progress.add_task("simulating", total=total)
+        shown = stack.enter_context(progress(console))
+        bar = shown.add_task("simulating", total=total)
         for saying, plan in zip(sayings, plans, strict=True):
             if scene.world.time >= seconds:
                 console.print(
@@ -145,14 +163,14 @@ def _perform(
                     out,
                     seconds,
                     latency_s,
-                    lambda: progress.advance(bar, 0.02),
+                    lambda: shown.advance(bar, 0.02),
                 )
             )
     console.print(_table(rows))
     fell = any(row["fell"] for row in rows)
     _explain(console, guard, fell)
     if out is not None:
-        _write(out, {"seed": seed, "instructions": rows, "wall_s": round(time.perf_counter() - began, 1)})
+        write_summary(out, {"seed": seed, "instructions": rows, "wall_s": round(time.perf_counter() - began, 1)})
         console.print(f"Summary: {out / 'summary.json'}" + (f", video: {out / 'demo.mp4'}" if video else ""))
     console.print(f"{scene.world.time:.1f} s of physics in {time.perf_counter() - began:.1f} s.")
     return 1 if fell else 0
@@ -215,14 +233,14 @@ def _follow(
     }
 
 
-def _progress(console: Console) -> Progress:
+def progress(console: Console) -> Progress:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed:.1f}/{task.total:.1f} s"),
         TimeRemainingColumn(),
     )
-    return Progress(*columns, console=console, transient=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _table(rows: list[dict[str, object]]) -> Table:
@@ -244,7 +262,7 @@ def _explain(console: Console, guard: Guard, fell: bool) -> None:
     console.print(f"Shield: {guard.summary()}", highlight=False)
 
 
-def _write(out: Path, summary: dict[str, object]) -> None:
+def write_summary(out: Path, summary: dict[str, object]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     scratch = out / "summary.json.part"
     scratch.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from volition.errors import ContractError
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _INK, _PAPER, _QUIET = (28, 32, 38), (250, 250, 248), (120, 126, 134)
 _CLEAR, _LIMIT, _HOLD = (46, 125, 80), (200, 130, 20), (190, 45, 40)
 
@@ -46,7 +47,7 @@ class Mp4:
         for packet in self._stream.encode():
             self._container.mux(packet)
         self._container.close()
-        if kind is None:
+        if kind is None and self.frames:  # a video without pictures is none
             self._scratch.replace(self.path)
         else:
             self._scratch.unlink(missing_ok=True)
@@ -72,10 +73,9 @@ class Poster:
             self._inset(canvas, draw, head)
         pad, top = self.strip // 4, self.view_size[0]
         draw.rectangle((0, top, self.width, self.height), fill=_PAPER)
-        said = self._fit(draw, f"“{' '.join(instruction.split())}”", self.width - 2 * pad)
+        said = self._fit(draw, f"“{' '.join(instruction.split())}”", self.width - 2 * pad, self._large)
         draw.text((pad, top + self.strip * 0.10), said, fill=_INK, font=self._large)
         line = top + self.strip * 0.60
-        draw.text((pad, line), running or "...", fill=_QUIET, font=self._small)
         state = f"shield: {shield}"
         colour = _HOLD if shield.startswith("HOLD") else _CLEAR if shield.startswith("clear") else _LIMIT
         clock = f"{time:5.1f} s"
@@ -84,6 +84,8 @@ class Poster:
         right -= draw.textlength(state, font=self._small) + 2 * pad
         draw.ellipse((right - 14, line + 3, right - 5, line + 12), fill=colour)
         draw.text((right, line), state, fill=colour, font=self._small)
+        running = self._fit(draw, running or "...", right - 14 - 2 * pad, self._small)
+        draw.text((pad, line), running, fill=_QUIET, font=self._small)
         return np.asarray(canvas)
 
     def title(self, lines: list[str]) -> np.ndarray:
@@ -102,10 +104,10 @@ class Poster:
         draw.rectangle((left - 2, top - 2, left + side + 1, top + side + 1), outline=_PAPER, width=2)
         draw.text((left + 6, top + 4), "head camera", fill=_INK, font=self._small)
 
-    def _fit(self, draw: ImageDraw.ImageDraw, text: str, width: float) -> str:
-        if draw.textlength(text, font=self._large) <= width:
+    def _fit(self, draw: ImageDraw.ImageDraw, text: str, width: float, font: Font) -> str:
+        if draw.textlength(text, font=font) <= width:
             return text
-        while text and draw.textlength(text + "...", font=self._large) > width:
+        while text and draw.textlength(text + "...", font=font) > width:
             text = text[:-1]
         return text + "..."
 

@@ -9,11 +9,11 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -21,14 +21,28 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from volition.data.store import Dataset
 from volition.errors import VolitionError
+from volition.eval.contestants import is_rival
 from volition.eval.suites import Job
 from volition.eval.trials import Tester
 from volition.model.checkpoint import load
 from volition.sim.language.say import say
+from volition.sim.scene import Goal, Scene
 
 TRIALS = "trials.jsonl"
 Row = dict[str, Any]
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 _tester: Tester | None = None  # a worker's own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crew:
+    """Worker processes with one policy each."""
+
+    checkpoint: Path
+    workers: int
+    device: str = "cpu"
+    shown: Path | None = None
 
 
 def run_jobs(
@@ -39,35 +53,47 @@ def run_jobs(
     known = _known(out / TRIALS)
     todo = [job for job in jobs if job.key not in known]
     if todo:
-        with (
-            (out / TRIALS).open("a", encoding="utf-8") as file,
-            _pool(checkpoint, workers, device, shown) as pool,
-            _bar() as bar,
-        ):
-            task = bar.add_task("Trials", total=len(jobs), completed=len(jobs) - len(todo), rate="")
-            waiting = {pool.submit(trial, job): job for job in todo}
-            successes = [bool(row["success"]) for row in known.values()]
-            while waiting:
-                ended, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    job = waiting.pop(future)
-                    row = future.result()
-                    known[job.key] = row
-                    successes.append(bool(row["success"]))
-                    file.write(json.dumps(row) + "\n")
-                    file.flush()
-                    bar.update(task, advance=1, rate=f"{100 * np.mean(successes):.0f} % done")
+        crew = Crew(checkpoint=checkpoint, workers=workers, device=device, shown=shown)
+        successes = [bool(row["success"]) for row in known.values()]
+        with (out / TRIALS).open("a", encoding="utf-8") as file, bar() as progress:
+            task = progress.add_task("Trials", total=len(jobs), completed=len(jobs) - len(todo), rate="")
+            for job, row in spread(trial, todo, crew):
+                known[job.key] = row
+                successes.append(bool(row["success"]))
+                file.write(json.dumps(row) + "\n")
+                file.flush()
+                progress.update(task, advance=1, rate=f"{100 * np.mean(successes):.0f} % done")
     return [known[job.key] for job in jobs]
+
+
+def spread(work: Callable[[Task], Result], tasks: Sequence[Task], crew: Crew) -> Iterator[tuple[Task, Result]]:
+    """Each task with what came of it, in the order in which they end. `work` runs in a worker, where `tester()` is."""
+    with _pool(crew) as pool:
+        waiting = {pool.submit(work, task): task for task in tasks}
+        while waiting:
+            ended, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in ended:
+                yield waiting.pop(future), future.result()
+
+
+def tester() -> Tester:
+    """This worker's."""
+    if _tester is None:
+        raise VolitionError("A worker began without its policy.")
+    return _tester
+
+
+def told_of(job: Job) -> tuple[Scene, str, Goal | None]:
+    """The scene, what is said in it, and the goal that its own words would have asked for, where others are said."""
+    scene = job.scene()
+    instruction = say(scene, scene.goals, np.random.default_rng([job.seed, 1]), job.words).text
+    return scene, instruction, None if job.told is None else replace(job, told=None).scene().goals[0]
 
 
 def trial(job: Job) -> Row:
     """In a worker."""
-    if _tester is None:
-        raise VolitionError("A worker began without its policy.")
-    scene = job.scene()
-    instruction = say(scene, scene.goals, np.random.default_rng([job.seed, 1]), job.words).text
-    own = None if job.told is None else replace(job, told=None).scene().goals[0]
-    result = _tester.run(scene, instruction, other=own)
+    scene, instruction, own = told_of(job)
+    result = tester().run(scene, instruction, other=own)
     outcome = result.outcome
     row: Row = {
         **job.to_json(),
@@ -85,6 +111,7 @@ def trial(job: Job) -> Row:
         "latency_p50_ms": None
         if outcome.summary.latency_p50_s is None
         else round(1000 * outcome.summary.latency_p50_s, 2),
+        "inference_ms": None if result.inference_s is None else round(1000 * result.inference_s, 2),
         **result.measures,
     }
     if job.told is not None:
@@ -111,12 +138,12 @@ def _known(path: Path) -> dict[str, Row]:
     return rows
 
 
-def _pool(checkpoint: Path, workers: int, device: str, shown: Path | None) -> ProcessPoolExecutor:
+def _pool(crew: Crew) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
-        max_workers=workers,
+        max_workers=crew.workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(str(checkpoint), device, shown),
+        initargs=(str(crew.checkpoint), crew.device, crew.shown),
     )
 
 
@@ -126,10 +153,12 @@ def _begin(checkpoint: str, device: str, shown: Path | None) -> None:
 
     global _tester
     torch.set_num_threads(1)
-    _tester = Tester(load(checkpoint), device=device, shown=None if shown is None else Dataset(shown))
+    found = None if is_rival(Path(checkpoint)) else load(checkpoint)
+    _tester = Tester(found, device=device, shown=None if shown is None else Dataset(shown))
 
 
-def _bar() -> Progress:
+def bar() -> Progress:
+    """Of tasks with a `rate`, a few words on how it goes."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -112,6 +112,15 @@ def chains(count: int, names: Sequence[str] = ()) -> list[Job]:
     ]
 
 
+def steps(count: int, names: Sequence[str] = ()) -> list[Job]:
+    """Commands of one to four steps; those of five are `chains`."""
+    return [
+        Job(suite="steps", condition=f"{many} step{'s' * (many > 1)}", skill=CHAIN, seed=seed, steps=many)
+        for many in range(1, 5)
+        for seed in seeds(CHAIN, count, "train", steps=many)
+    ]
+
+
 def robustness(count: int, names: Sequence[str] = TRIED) -> list[Job]:
     """One axis at a time at twice its strength, and latencies of 100 to 300 ms."""
     plain = skills(count, names)
@@ -132,6 +141,7 @@ SUITES: dict[str, Callable[..., list[Job]]] = {
     "phrasings": phrasings,
     "pairs": pairs,
     "swap": swap,
+    "steps": steps,
     "chains": chains,
     "robustness": robustness,
 }
@@ -146,3 +156,12 @@ def jobs_of(names: Sequence[str], episodes: int, only: Sequence[str] = ()) -> li
         if name not in TRIED:
             raise ContractError(f"{name!r} is not tried; skills are {', '.join(TRIED)}.")
     return [job for name in names for job in SUITES[name](episodes, tuple(only) or TRIED)]
+
+
+def asked(suite: str, episodes: int, skills: str) -> list[Job]:
+    """As the command line says it: names with commas between, or `all` suites."""
+    return jobs_of(list(SUITES) if suite == "all" else _names(suite), episodes, _names(skills))
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

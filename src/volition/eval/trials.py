@@ -7,8 +7,10 @@ The policy sees what sensors give it (`sim/senses.py`), with the scene's latency
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,7 +22,9 @@ from volition.eval.rollout import Rig
 from volition.eval.suites import seeds
 from volition.model.checkpoint import Checkpoint
 from volition.model.policy import LearnedPolicy
+from volition.model.steps.policy import Steps
 from volition.policy import Policy
+from volition.rival.policy import RivalPolicy
 from volition.robots.g1 import g1
 from volition.runtime.report import Tick
 from volition.sim.choices import layout, skills_of
@@ -36,10 +40,11 @@ from volition.types import ActionChunk, ActionSpec, Observation
 
 
 class Sensing:
-    """A policy that sees as the scene's sensors do."""
+    """A policy that sees as the scene's sensors do. `took`: wall time of each of its decisions, s."""
 
     def __init__(self, policy: Policy, scene: Scene) -> None:
         self._policy, self._senses = policy, Senses(scene)
+        self.took: list[float] = []
 
     @property
     def action_spec(self) -> ActionSpec:
@@ -49,7 +54,11 @@ class Sensing:
         self._policy.reset(instruction)
 
     def infer(self, observation: Observation) -> ActionChunk:
-        return self._policy.infer(self._senses.observe(observation))
+        sensed = self._senses.observe(observation)
+        begin = time.perf_counter()
+        chunk = self._policy.infer(sensed)
+        self.took.append(time.perf_counter() - begin)
+        return chunk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +76,15 @@ class Run:
     outcome: Outcome
     measures: dict[str, float]
     other: bool = False  # another goal, which nobody asked for, was reached
+    inference_s: float | None = None  # the policy's median wall time on this machine; the scene's latency is simulated
+
+
+class Onlooker(Protocol):
+    """Sees a run from outside, in pictures of the size `view` (height, width)."""
+
+    view: tuple[int, int]
+
+    def tick(self, stage: Stage, now: Tick) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,15 +110,22 @@ class Tester:
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Checkpoint | None,
         *,
         device: str | torch.device = "cpu",
         shown: Dataset | None = None,
     ) -> None:
-        """`shown`: demonstrations to show, for policies that take them; those of a trial are of its task."""
-        self.robot = g1(checkpoint.design.shapes.picture[0])
-        self.policy = LearnedPolicy(checkpoint, self.robot, device=device)
-        self._examples = None if shown is None else _examples(checkpoint, shown)
+        """`checkpoint` None: the rival. `shown`: demonstrations to show, for policies that take them; those of a trial
+        are of its task."""
+        self._examples = None
+        if checkpoint is None:
+            self.robot = g1()
+            self._tried: Policy = RivalPolicy(self.robot)
+        else:
+            self.robot = g1(checkpoint.design.shapes.picture[0])
+            self.policy, self.model = LearnedPolicy(checkpoint, self.robot, device=device), checkpoint.model
+            self._tried = self.policy
+            self._examples = None if shown is None else _examples(checkpoint, shown)
         self._rig = Rig(self.robot)
 
     def trial(self, skill: str, seed: int, *, split: str = "train") -> Trial:
@@ -109,12 +134,14 @@ class Tester:
         instruction = say(scene, scene.goals, np.random.default_rng([seed, 1]), split).text
         return Trial(skill=skill, seed=seed, instruction=instruction, outcome=self.run(scene, instruction).outcome)
 
-    def run(self, scene: Scene, instruction: str, *, other: Goal | None = None) -> Run:
-        """`other`: a goal that is watched too, though the words do not ask for it."""
+    def run(
+        self, scene: Scene, instruction: str, *, other: Goal | None = None, onlooker: Onlooker | None = None
+    ) -> Run:
+        """`other`: a goal that is watched too, though the words do not ask for it. `onlooker`: changes nothing."""
         if self._examples is not None:
             task = task_of({"goals": [asdict(goal) for goal in scene.goals]})
             self.policy.show(self._examples.shown(task, np.random.default_rng([scene.seed, 2])))
-        stage = Stage(scene, self.robot, cameras=True)
+        stage = Stage(scene, self.robot, cameras=True, view=None if onlooker is None else onlooker.view)
         try:
             errand, measures = Errand(stage), Measures(stage, self.robot)
             beside = Errand(stage, (other,)) if other is not None else None
@@ -123,12 +150,17 @@ class Tester:
                 measures.tick(now)
                 if beside is not None:
                     beside.watch(now.state)
+                if onlooker is not None:
+                    onlooker.tick(stage, now)
 
-            outcome = run_episode(
-                self._rig, errand, Sensing(self.policy, scene), instruction, cameras=True, on_tick=tick
+            sensing = Sensing(Steps(self._tried), scene)
+            outcome = run_episode(self._rig, errand, sensing, instruction, cameras=True, on_tick=tick)
+            return Run(
+                outcome=outcome,
+                measures=measures.result(),
+                other=beside is not None and beside.succeeded,
+                inference_s=float(np.median(sensing.took)) if sensing.took else None,
             )
-            reached = beside is not None and beside.succeeded
-            return Run(outcome=outcome, measures=measures.result(), other=reached)
         finally:
             stage.close()
 

@@ -54,6 +54,9 @@ class LearnedPolicy:
         self._told: Sentences | None = None
         self._shown: Shown | None = None
         self._sure = 0
+        # For those who ask what it looked at: what it was told, and what it decided on last.
+        self.said = ""
+        self.given: Inputs | None = None
 
     @property
     def action_spec(self) -> ActionSpec:
@@ -68,14 +71,14 @@ class LearnedPolicy:
     def reset(self, instruction: str) -> None:
         self._seen.clear()
         self._done.clear()
-        self._sure, self._told = 0, None
+        self._sure, self._told, self.said, self.given = 0, None, instruction, None
         self._random = torch.Generator(device=self._device).manual_seed(self._seed)
         self._told = to(self._model.read([instruction]), self._device)
 
     def infer(self, observation: Observation) -> ActionChunk:
         if self._told is None:
             raise PolicyError("LearnedPolicy has no instruction; call reset(instruction) before infer.")
-        inputs = self._inputs(observation)
+        inputs = self.given = self._inputs(observation)
         with torch.inference_mode():
             values, finished = self._model.decide(inputs, rng=self._random)
         chunk = values[0].double().cpu().numpy()

@@ -72,7 +72,7 @@ def _clip_classifier(make: Maker) -> VLA:
         "pooled", views, language, state, flatten=False, vision=to, words=to, width=to // 2, hidden=(to,)
     )
     head = make.head("regression", fusion.width, hidden=(to // 2,))
-    return make.join(views=views, language=language, state=state, fusion=fusion, head=head)
+    return make.join(views=views, language=language, state=state, fusion=fusion, head=head, auxiliaries=SIDE)
 
 
 def _resnet_regression(make: Maker) -> VLA:

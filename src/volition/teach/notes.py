@@ -48,5 +48,5 @@ class Notes:
         values[STATE] = teacher.proprioception.vector(seen.state)
         values[ACTION] = action
         values[JOINT] = teacher.labels.label(true.state, action)  # the label is the expert's, who knows the truth
-        values |= teacher.truth.label(self._errand, self._sight)
+        values |= teacher.truth.of_errand(self._errand, self._sight)
         self._stage.add_frame(values, true.instruction)

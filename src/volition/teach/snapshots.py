@@ -21,14 +21,16 @@ from volition.data.stage import EpisodeStage
 from volition.robots.g1 import g1
 from volition.robots.primitives import NAMES, PRIMITIVES, Gesture
 from volition.sim.encounters import encounter, split_of, unseen, zones
-from volition.sim.language.asks import Ask, ask
+from volition.sim.language.asks import ask
 from volition.sim.randomise import Draw
 from volition.sim.scene import Scene
 from volition.sim.senses import Senses
+from volition.sim.sight import Sight
 from volition.sim.stage import Stage
 from volition.teach.errors import TeachError
 from volition.teach.recipe import Job, Made
 from volition.teach.scene_recipe import ATTEMPTS, SKILL, SPLITS, SceneRecipe
+from volition.teach.truth import TruthLabels
 from volition.transforms.rotation import from_rotvec, multiply, rotate, yaw
 from volition.types import Observation, RobotSpec
 
@@ -45,6 +47,7 @@ def features_of(robot: RobotSpec, proprioception: Proprioception) -> tuple[Featu
         *(image_feature(camera.name, camera.height, camera.width) for camera in robot.cameras),
         vector_feature(STATE, proprioception.names),
         vector_feature(ACTION, robot.action("primitive").names),
+        *TruthLabels(robot).features,
     )
 
 
@@ -54,7 +57,7 @@ class Snapshots:
     def __init__(self, recipe: SceneRecipe) -> None:
         self.recipe, self.robot = recipe, g1(recipe.pixels)
         self.proprioception = Proprioception(self.robot)
-        self.features = features_of(self.robot, self.proprioception)
+        self.truth, self.features = TruthLabels(self.robot), features_of(self.robot, self.proprioception)
 
     def episode(self, job: Job, folder: Path) -> Made:
         """Stage this episode into `folder`: of the first scene that belongs to the split."""
@@ -80,17 +83,19 @@ class Snapshots:
             "seed": scene.seed,
             "split": recipe.split,
             "encounter": scene.to_json(),
-            "asked": [asdict(one) for one in asked],
+            "asked": asked,
             "failed": [],
         }
         frames.finish(success=True, info=info)
         return Made(number=job.number, folder=str(folder), failed=())
 
-    def _frames(self, scene: Scene, words: str, seed: tuple[int, ...], frames: EpisodeStage) -> list[Ask]:
+    def _frames(self, scene: Scene, words: str, seed: tuple[int, ...], frames: EpisodeStage) -> list[dict[str, Any]]:
+        """What was asked at each frame, and in which zone each thing was then: what else could have been asked."""
         about = None if split_of(scene) == "train" else unseen(scene, split_of(scene))
         saying, standing = (np.random.default_rng([*seed, use]) for use in (0, 1))
         senses, asked = Senses(scene), []
         stage = Stage(scene, self.robot, cameras=True)
+        sight = Sight(stage)
         try:
             for number in range(self.recipe.frames):
                 stance(stage, standing, number / self.robot.policy_rate_hz)
@@ -103,8 +108,9 @@ class Snapshots:
                 values: dict[str, Any] = {IMAGES + name: image for name, image in seen.images.items()}
                 values[STATE] = self.proprioception.vector(seen.state)
                 values[ACTION] = np.array([float(NAMES.index(said.primitive))])
+                values |= self.truth.label(stage, sight, said.thing)
                 frames.add_frame(values, said.text)
-                asked.append(said)
+                asked.append({**asdict(said), "zones": where})
         finally:
             stage.close()
         return asked

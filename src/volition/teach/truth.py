@@ -1,6 +1,6 @@
 """What the simulator knows beside every frame, for auxiliary losses: which step, where the thing and the place are.
 
-    Stage, Errand --TruthLabels.label--> {truth: (N,), truth.cells: (M,), truth.things: (K,)}
+    Stage, thing, place --TruthLabels.label--> {truth: (N,), truth.cells: (M,), truth.things: (K,)}
 
 No policy may be given any of it: a loader reads it only when it is asked for by name, as a target.
 """
@@ -14,6 +14,7 @@ import numpy as np
 from volition.data.feature import TRUTH, TRUTH_CELLS, TRUTH_THINGS, Feature, vector_feature
 from volition.sim.errand import Errand
 from volition.sim.sight import CELLS, MANY, ROLES, Seen, Sight, pack
+from volition.sim.stage import Stage
 from volition.types import RobotSpec
 
 
@@ -34,28 +35,36 @@ class TruthLabels:
             vector_feature(TRUTH_THINGS, thing_names(self._cameras)),
         )
 
-    def label(self, errand: Errand, sight: Sight) -> dict[str, np.ndarray]:
+    def of_errand(self, errand: Errand, sight: Sight) -> dict[str, np.ndarray]:
+        """What the words mean that are under way."""
         goal = errand.current or errand.goals[-1 if errand.succeeded else errand.done]
+        step = min(errand.done, len(errand.goals) - 1)
+        return self.label(errand.stage, sight, goal.thing, goal.place, step=step, finished=errand.over)
+
+    def label(
+        self, stage: Stage, sight: Sight, thing: str, place: str = "", *, step: int = 0, finished: bool = False
+    ) -> dict[str, np.ndarray]:
+        """`thing` and `place` by name; empty: none is meant."""
         where: list[float] = []
         points: list[float] = []
         rows: list[np.ndarray] = []
-        looked = {thing.name: self._look(thing.name, errand, sight) for thing in errand.stage.scene.things}
+        looked = {one.name: self._look(one.name, stage, sight) for one in stage.scene.things}
         nothing = np.zeros(3), [_NOTHING] * len(self._cameras)
-        for name in (goal.thing, goal.place):
+        for name in (thing, place):
             middle, seen = looked[name] if name else nothing
             where += [float(bool(name)), *middle]
             points += _points(seen)
             rows += [pack(one.cells) for one in seen]
-        values = [min(errand.done, len(errand.goals) - 1), float(errand.over), *where, *points]
+        values = [step, float(finished), *where, *points]
         things = np.zeros((MANY, len(self.features[2].names or ()) // MANY))
         for row, (middle, seen) in zip(things, looked.values(), strict=False):
             row[:] = [*middle, *_points(seen)]
         return {TRUTH: np.array(values), TRUTH_CELLS: np.concatenate(rows), TRUTH_THINGS: things.ravel()}
 
-    def _look(self, name: str, errand: Errand, sight: Sight) -> tuple[np.ndarray, list[Seen]]:
+    def _look(self, name: str, stage: Stage, sight: Sight) -> tuple[np.ndarray, list[Seen]]:
         """Its middle in the pelvis frame, and each camera's sight of it."""
         middle, seen = sight.look(name, self._cameras)
-        return errand.stage.in_pelvis(middle), seen
+        return stage.in_pelvis(middle), seen
 
 
 def thing_names(cameras: Sequence[str]) -> list[str]:

@@ -20,6 +20,8 @@ from volition.data.statistics import Moments
 from volition.data.store import Dataset
 from volition.data.windows import ACTION_PAD, BEFORE, BEFORE_PAD, HISTORY_PAD, Sample, WindowConfig
 from volition.model.inputs import Inputs, Sentences, Targets, Truth
+from volition.robots.primitives import NAMES as PRIMITIVE_NAMES
+from volition.sim.language.asks import ask
 from volition.sim.scene import Goal, Scene, scene_from_json
 from volition.sim.sight import CELLS, MANY, ROLES, unpack
 from volition.sim.stage import SIDES
@@ -138,6 +140,7 @@ class Batches:
         self._read, self._augmentation, self._tasks = read, augmentation, list(tasks)
         self._phrases = Phrases(config.phrases)
         self._scenes: dict[int, Scene] = {}
+        self._encounters: dict[int, Scene] = {}
         self._windows = config.windows(dataset)
         self._truth = (
             {name: place for place, name in enumerate(dataset.feature(TRUTH).names or ())} if self._known else {}
@@ -182,6 +185,8 @@ class Batches:
         words = {"task": ways[int(rng.integers(len(ways)))], "which": np.int64(self._task(info, step - late))}
         if TRUTH_THINGS in self._windows.states:
             words["meant_things"] = np.array([-1, -1])
+            if self.config.phrases > 1 and info.get("split") == "train" and "encounter" in info:
+                return {**sample, **words, **self._asked(info, sample, rng)}
             others = self._phrases.others(episode, info, step) if rng.random() < self.config.others else ()
             if others:
                 return {**sample, **words, **self._other(info, *others[int(rng.integers(len(others)))])}
@@ -195,6 +200,22 @@ class Batches:
                 else self._examples.nothing()
             )
         return {**sample, **words, "late": np.bool_(late), "meant": self._meant(episode, info, sample, step, late)}
+
+    def _asked(self, info: Mapping[str, Any], sample: Sample, rng: np.random.Generator) -> dict[str, Any]:
+        """A frame of a scene for the primitives, asked something anew: the same picture, other words, another answer."""
+        zones = info["asked"][int(sample["frame"])]["zones"]
+        if info["seed"] not in self._encounters:
+            self._encounters[info["seed"]] = scene_from_json(info["encounter"])
+        scene = self._encounters[info["seed"]]
+        said = ask(scene, zones, rng)
+        column, names = self._windows.actions[0], [thing.name for thing in scene.things]
+        return {
+            "task": said.text,
+            column: np.full_like(sample[column], float(PRIMITIVE_NAMES.index(said.primitive))),
+            "meant_things": np.array([names.index(said.thing) if said.thing else len(names), len(names)]),
+            "late": np.bool_(False),
+            "meant": np.ones(self.config.chunk, dtype=bool),
+        }
 
     def _other(self, info: Mapping[str, Any], goal: Goal, text: str) -> dict[str, Any]:
         """A window that is told something else: where that is, and no action."""

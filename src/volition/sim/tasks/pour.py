@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -174,10 +175,11 @@ class PourReferee:
 class PourPlan:
     """Take the cup from the side, carry it to the bowl, lean it with its lip over the middle, set it down where there is room."""
 
-    def __init__(self, stage: Stage, goal: Goal) -> None:
+    def __init__(self, stage: Stage, goal: Goal, count: Callable[[Thing], int] | None = None) -> None:
+        """`count`: how many beads are in a cup, where somebody else is to say so."""
         self._stage, self._goal = stage, goal
         self._cup, self._bowl = stage.scene.thing(goal.thing), stage.scene.thing(goal.place)
-        self._beads = Beads(stage, self._cup)
+        self._count = count or Beads(stage, self._cup).count
         self._stepper, self._over_bowl = Stepper(stage.spec), Stepper(stage.spec, slack=SLACK)
         self._grasp: SideGrasp | None = None
         self._lifted = self._leaning = self._emptied = self._released = False
@@ -187,7 +189,7 @@ class PourPlan:
             side = self._side(state)
             turned = -mirror(side) * POINTING
             self._grasp = SideGrasp(self._stage, self._cup.name, side, offset=up(GRIP), heading=turned)
-        self._emptied |= self._beads.count(self._cup) == 0
+        self._emptied |= self._count(self._cup) == 0
         grasp = self._grasp
         if self._released or (self._emptied and self._down() and not grasp.touching()):
             self._released = True

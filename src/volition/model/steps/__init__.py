@@ -1,0 +1,1 @@
+"""A command of several steps, done one after another: cut by its words alone, told to a policy sentence by sentence."""
