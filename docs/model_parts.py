@@ -16,6 +16,7 @@ from volition.model.fusion.film import FilmFusion
 from volition.model.fusion.grounding import GroundingFusion
 from volition.model.fusion.joint import JointFusion
 from volition.model.fusion.pooled import PooledFusion
+from volition.model.fusion.spots import SpotsFusion
 from volition.model.heads.act import Act
 from volition.model.heads.autoregressive import Autoregressive
 from volition.model.heads.classes import Classes
@@ -198,6 +199,10 @@ def _fusion(fusion: Any) -> Box:
             hidden = " to ".join(map(str, (*config.hidden, config.width)))
             lines = (f"pictures: {seen},", f"linear to {config.vision}", f"words: linear to {config.words}",
                      f"state: linear to {config.state}", "side by side, then an", f"MLP: {hidden}" if config.hidden else f"linear to {config.width}")  # fmt: skip
+        case SpotsFusion():
+            hidden = " to ".join(map(str, (*config.hidden, config.width)))
+            lines = (f"{config.things} spots the words mean,", f"{config.free} that actions need:", "point, how sure, what is", "there, in each picture;",
+                     "words, state, then an", f"MLP: {hidden}")  # fmt: skip
         case FilmFusion():
             lines = (f"{_plural(config.rounds, 'round')} of FiLM", "then pooled")
         case CrossFusion():
@@ -298,7 +303,7 @@ def _sizes(fusion: Any) -> Any:
 def _kept(fusion: Any, tokens: int) -> str:
     """How many tokens a fusion hands on."""
     match fusion:
-        case PooledFusion() | FilmFusion():
+        case PooledFusion() | FilmFusion() | SpotsFusion():
             return "1"
         case CrossFusion():  # the words are looked at and not kept
             return str(tokens)

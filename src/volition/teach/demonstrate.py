@@ -165,8 +165,9 @@ def _learned(folder: str, robot: RobotSpec) -> Policy:
     """Imported late: demonstrations need no torch."""
     from volition.model.checkpoint import load
     from volition.model.policy import LearnedPolicy
+    from volition.model.steps.policy import Steps
 
-    return LearnedPolicy(load(folder), robot)
+    return Steps(LearnedPolicy(load(folder), robot))
 
 
 def _why_not(outcome: Outcome, strayed_s: float) -> str:
