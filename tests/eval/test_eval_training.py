@@ -248,7 +248,7 @@ def test_skills_come_as_often_as_each_other(data: Path, tmp_path: Path) -> None:
     [
         ("gpt", (), "There is no recipe 'gpt'; there are quick"),
         ("quick", ("--skills", "dance"), "has no episodes of dance; it has chain, press_button"),
-        ("quick", ("--set", "vision.colour=red"), "points does not take these options"),
+        ("quick", ("--set", "vision.colour=red"), "conv does not take these options"),
         ("quick", ("--set", "eyes.colour=red"), "A model has no part 'eyes'"),
         ("quick", ("--set", "nonsense"), "--set takes part.name=value"),
         ("quick", ("--weights", "1", "2"), "There are 2 weights for 1 data sets"),
@@ -285,7 +285,7 @@ def test_data_that_does_not_fit_is_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: Any, says: str
 ) -> None:
     folder = make(tmp_path / "data", (9, 9), **changes)
-    assert volition_train("quick", folder, tmp_path / "out") == 2
+    assert volition_train("quick", folder, tmp_path / "out", "--frame", "relative") == 2
     assert says in capsys.readouterr().err
 
 

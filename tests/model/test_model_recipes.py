@@ -120,7 +120,7 @@ def test_a_chunk_without_truth_is_learned_all_the_same() -> None:
     seen, wanted = inputs(model, of, list(SENTENCES[:2])), targets(model, of, 2)
     bare = Targets(actions=wanted.actions, real=wanted.real)
     assert set(model.losses(seen, bare)) == {"l1"}
-    assert set(model.losses(seen, wanted)) == {"l1", "position", "finished"}
+    assert set(model.losses(seen, wanted)) == {"l1", "position", "spot", "spot_point", "finished"}
 
 
 def test_the_actions_before_and_a_history_reach_any_recipe() -> None:
@@ -224,7 +224,7 @@ def test_an_option_that_does_not_exist_is_refused_in_one_sentence(name: str, opt
 
 
 def test_a_recipe_and_a_size_that_do_not_exist_are_refused_with_those_that_do() -> None:
-    with pytest.raises(ContractError, match="no recipe 'gpt'; there are quick, simple"):
+    with pytest.raises(ContractError, match="no recipe 'gpt'; there are quick, points, simple"):
         recipe("gpt")
     with pytest.raises(ContractError, match="no size 'huge'; a recipe comes in standard, small, test"):
         built("quick", size="huge")

@@ -63,6 +63,7 @@ class Broken:
     def near(self, position):
         raise RuntimeError("the collision model fell over")
 
+    @property
     def levers(self):
         return np.ones(43)
 
