@@ -378,3 +378,17 @@ def test_demonstrations_become_a_policy_that_acts_in_closed_loop(tmp_path: Path)
     page = (tmp_path / "report" / "report.html").read_text()
     assert page.count("<video") == len(films)
     assert cli.main(["eval", "--reproduce", str(tmp_path / "report"), "--workers", "1"]) == 0
+
+
+def test_a_frozen_encoder_is_computed_once_where_pictures_stay_as_they_are(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("volition.train.features.cache_dir", lambda: tmp_path / "cache")
+    frozen = ("--set", "vision.family=vit", "--freeze", "views.shared")
+    assert volition_train("cross-attention", data, tmp_path / "changed", *frozen) == 0
+    assert "--shift 0 --colour 0 what it gives is computed once" in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
+    assert volition_train("cross-attention", data, tmp_path / "same", *frozen, "--colour", "0") == 0
+    assert len(list((tmp_path / "cache").rglob("*.npy"))) == len(CAMERAS)
+    found = load(tmp_path / "same" / "last")  # and it acts from pictures
+    assert found.design.recipe == "cross-attention"

@@ -33,6 +33,7 @@ from volition.train.batches import BatchConfig, Batches, codec_of
 from volition.train.command import TrainCommand
 from volition.train.contracts import Physical
 from volition.train.errors import TrainError
+from volition.train.features import encoded, encoders_of
 from volition.train.mixture import Mixture, MixtureConfig
 from volition.train.phrases import Phrases
 from volition.train.reasons import examples
@@ -148,8 +149,10 @@ def prepare(command: TrainCommand) -> Prepared:
     if command.lora:
         add_lora(model, LoraConfig(layers=command.lora, rank=command.lora_rank, seed=command.train.seed))
 
+    seen = _encoded(datasets, command, view, model)
+
     def batches(which: str) -> Mixture | Batches | None:
-        return _batches(datasets, splits, command, view, codec, model, tasks, which)
+        return _batches(seen, splits, command, view, codec, model, tasks, which)
 
     data = batches("train")
     if data is None:
@@ -164,6 +167,19 @@ def prepare(command: TrainCommand) -> Prepared:
     return Prepared(
         model=model, design=design, codec=codec, taught=taught, data=data, held_out=batches("held_out"), about=about
     )
+
+
+def _encoded(datasets: Sequence[Dataset], command: TrainCommand, view: BatchConfig, model: VLA) -> list[Dataset]:
+    """With what a frozen picture encoder makes of the pictures in their place, where that can be."""
+    if not command.features or view.shown or encoders_of(model.views) is None:
+        return list(datasets)
+    if command.shift or command.colour:
+        print(
+            "The picture encoder is frozen: with --shift 0 --colour 0 what it gives is computed once, not in every step.",
+            file=sys.stderr,
+        )
+        return list(datasets)
+    return [encoded(one, model.views) for one in datasets]
 
 
 def _started(command: TrainCommand, cameras: tuple[str, ...]) -> Checkpoint | None:
@@ -277,6 +293,7 @@ def _batches(
 ) -> Mixture | Batches | None:
     """Windows of all data sets, skills as often as each other where that is asked for."""
     sets: dict[str, Batches] = {}
+    changed = command.shift or command.colour
     weights: dict[str, float] = {}
     for place, (dataset, part) in enumerate(zip(datasets, splits, strict=True)):
         training = which == "train"
@@ -293,7 +310,7 @@ def _batches(
         )
         sets[name] = Batches(
             dataset, view, codec, model.read, loader, episodes=episodes, tasks=tasks,
-            augmentation=Augmentation(shift=command.shift, colour=command.colour) if training else None,
+            augmentation=Augmentation(shift=command.shift, colour=command.colour) if training and changed else None,
             often=_often(dataset, part) if training and command.balance else None,
         )  # fmt: skip
         weights[name] = command.weights[place] if command.weights else frames

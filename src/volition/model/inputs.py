@@ -51,7 +51,9 @@ class Shown:
 class Inputs:
     """One batch of what a policy sees. Pictures are as cameras give them; each encoder states its own normalisation."""
 
-    images: Mapping[str, Tensor]  # camera -> (B, T, H, W, 3) uint8, RGB
+    images: Mapping[
+        str, Tensor
+    ]  # camera -> (B, T, H, W, 3) uint8, RGB; float (B, T, P, D): what a frozen encoder made of them
     state: Tensor  # (B, T, S) float
     seen: Tensor  # (B, T) bool: False before the episode began, where the first step is repeated
     sentences: Sentences

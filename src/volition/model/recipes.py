@@ -67,7 +67,7 @@ def _points(make: Maker) -> VLA:
 
 def _clip_classifier(make: Maker) -> VLA:
     language = make.language("small", **({"width": 512, "layers": 6, "heads": 8} if make.size == "standard" else {}))
-    views = make.views("clip")
+    views = make.views("clip", words=language.width)  # for encoders with FiLM, which may take its place
     state = make.state()
     to = {"standard": 1024, "small": 256, "test": 32}[make.size]
     fusion = make.fusion(

@@ -59,6 +59,8 @@ class TrainCommand:
     """Augmentation: strength of brightness, contrast and tint."""
     held_out: float = 0.05
     """Share of the episodes kept for validation."""
+    features: bool = True
+    """Compute what a frozen picture encoder gives once and keep it on disk; only with --shift 0 --colour 0."""
     loaders: int = 2
     """Threads that decode."""
     memory_mb: int = 1024

@@ -105,12 +105,12 @@ class Views(nn.Module):
         if words is not None:
             words = words.repeat_interleave(steps, dim=0)  # one a picture: (B*T, W)
         if self.shared is not None:  # one pass for all cameras, V*B*T pictures
-            together = self._channels(self.shared, torch.cat(pictures), None if metres is None else torch.cat(metres))
             many = None if words is None else words.repeat(len(pictures), 1)
-            tokens = self.project[0](self.shared(together, many)).chunk(len(pictures))
+            together = self._look(self.shared, torch.cat(pictures), None if metres is None else torch.cat(metres), many)
+            tokens = self.project[0](together).chunk(len(pictures))
         else:
             tokens = [
-                project(encoder(self._channels(encoder, one, None if metres is None else metres[index]), words))
+                project(self._look(encoder, one, None if metres is None else metres[index], words))
                 for index, (encoder, project, one) in enumerate(
                     zip(self.each.values(), self.project, pictures, strict=True)
                 )
@@ -119,6 +119,15 @@ class Views(nn.Module):
             if len(set(counts.values())) > 1:
                 raise ContractError(f"Tokens a picture are {counts}; encoders of several cameras must give as many.")
         return torch.stack([one.unflatten(0, (-1, steps)) for one in tokens], dim=2)
+
+    def encode(self, encoder: nn.Module, pictures: Tensor) -> Tensor:
+        """What one of the encoders makes of pictures (B, T, H, W, 3): (B*T, P, D), before the projection."""
+        return encoder(self._channels(encoder, pictures, None))
+
+    def _look(self, encoder: nn.Module, given: Tensor, metres: Tensor | None, words: Tensor | None) -> Tensor:
+        if given.is_floating_point():  # what this encoder, frozen, made of the pictures (`train/features.py`)
+            return given.flatten(0, 1)
+        return encoder(self._channels(encoder, given, metres), words)
 
     def _channels(self, encoder: nn.Module, pictures: Tensor, metres: Tensor | None) -> Tensor:
         """(B, T, H, W, 3) -> (B*T, C, H, W), bytes if the encoder takes them, or 0..1; channels stay last in memory, as
@@ -138,6 +147,13 @@ class Views(nn.Module):
                 f"There are no {what} of the camera {camera}, only of {sorted(kinds)}; this model needs "
                 f"{', '.join(self.config.cameras)}."
             )
+        if what == "pictures" and kinds[camera].is_floating_point():
+            width = self._of(camera).width
+            if kinds[camera].ndim != 4 or kinds[camera].shape[:2] != wanted[:2] or kinds[camera].shape[-1] != width:
+                raise ContractError(
+                    f"The features of {camera} are {tuple(kinds[camera].shape)}; they must be {wanted[:2]} + (tokens, {width})."
+                )
+            return kinds[camera].to(self.view.dtype)
         if kinds[camera].shape != wanted:
             raise ContractError(
                 f"The {what} of {camera} are {tuple(kinds[camera].shape)}; they must be {wanted} (B, T, H, W, ...)."
