@@ -147,9 +147,9 @@ class Views(nn.Module):
                 f"There are no {what} of the camera {camera}, only of {sorted(kinds)}; this model needs "
                 f"{', '.join(self.config.cameras)}."
             )
-        if what == "pictures" and kinds[camera].is_floating_point():
+        if what == "pictures" and kinds[camera].is_floating_point() and kinds[camera].ndim == 4:
             width = self._of(camera).width
-            if kinds[camera].ndim != 4 or kinds[camera].shape[:2] != wanted[:2] or kinds[camera].shape[-1] != width:
+            if kinds[camera].shape[:2] != wanted[:2] or kinds[camera].shape[-1] != width:
                 raise ContractError(
                     f"The features of {camera} are {tuple(kinds[camera].shape)}; they must be {wanted[:2]} + (tokens, {width})."
                 )
