@@ -71,8 +71,9 @@ def test_a_model_learns_the_same_from_features_as_from_pictures(dataset: Dataset
         assert found[name] == pytest.approx(value, rel=2e-2, abs=1e-3)
 
 
-def test_features_are_what_the_encoder_gives(dataset: Dataset) -> None:
-    model = frozen()
+@pytest.mark.parametrize("family", ["vit", "resnet18"])  # the second has counts among its weights
+def test_features_are_what_the_encoder_gives(dataset: Dataset, family: str) -> None:
+    model = frozen(vision={"family": family})
     seen = encoded(dataset, model.views)
     pictures = dataset.images(1, IMAGES + "left_wrist", [2, 4])
     with torch.inference_mode():

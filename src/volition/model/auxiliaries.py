@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from volition.errors import ContractError
 from volition.model.inputs import Context, Inputs, Sentences, Spots, Targets, Words
+from volition.model.vision.positions import cell_middles
 
 
 class Auxiliary(Protocol):
@@ -122,7 +123,7 @@ class Grounding(nn.Module):
     def points(self, tokens: Tensor, words: Words) -> Tensor:
         """(B, V, G, 2), 0 to 1 right and down: the mean place under the heat of the cells."""
         heat = self.heatmaps(tokens, words).flatten(-2)
-        return heat @ _centres(self.sizes, heat)
+        return heat @ cell_middles(*(self.sizes.cells or (0, 0))).to(heat)
 
     def heatmaps(self, tokens: Tensor, words: Words) -> Tensor:
         """(B, V, G, h, w): each map's share of a whole; to be drawn over the picture."""
@@ -307,14 +308,6 @@ def _newest(tokens: Tensor, sizes: Sizes) -> Tensor:
             f"{sizes.views} cameras and cells {sizes.cells}."
         )
     return tokens[:, -a_step:].unflatten(1, (sizes.views, -1))
-
-
-def _centres(sizes: Sizes, like: Tensor) -> Tensor:
-    """(P, 2): x and y of the cells' middles, 0 to 1."""
-    rows, columns = sizes.cells or (0, 0)
-    y = (torch.arange(rows, device=like.device, dtype=like.dtype) + 0.5) / rows
-    x = (torch.arange(columns, device=like.device, dtype=like.dtype) + 0.5) / columns
-    return torch.stack([x.repeat(rows), y.repeat_interleave(columns)], dim=-1)
 
 
 def _spread(points: Tensor, cells: tuple[int, int]) -> Tensor:

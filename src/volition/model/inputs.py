@@ -51,9 +51,8 @@ class Shown:
 class Inputs:
     """One batch of what a policy sees. Pictures are as cameras give them; each encoder states its own normalisation."""
 
-    images: Mapping[
-        str, Tensor
-    ]  # camera -> (B, T, H, W, 3) uint8, RGB; float (B, T, P, D): what a frozen encoder made of them
+    # camera -> (B, T, H, W, 3) uint8, RGB; or float (B, T, P, D): what a frozen encoder made of them
+    images: Mapping[str, Tensor]
     state: Tensor  # (B, T, S) float
     seen: Tensor  # (B, T) bool: False before the episode began, where the first step is repeated
     sentences: Sentences

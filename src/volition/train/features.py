@@ -130,5 +130,5 @@ def _hash(dataset: Dataset, encoders: Mapping[str, nn.Module]) -> str:
         digest.update(f"{camera} {getattr(encoder, 'config', '')}".encode())
         for name, tensor in encoder.state_dict().items():
             digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+            digest.update(tensor.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:32]

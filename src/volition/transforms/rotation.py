@@ -35,7 +35,7 @@ def multiply(left: Array, right: Array) -> Array:
 
 
 def cross(left: Array, right: Array) -> Array:
-    """As `np.cross`, which takes five times as long for a single vector. (..., 3), (..., 3) -> (..., 3)"""
+    """As `np.cross`, which is slow for a single vector. (..., 3), (..., 3) -> (..., 3)"""
     ax, ay, az = (left[..., index] for index in range(3))
     bx, by, bz = (right[..., index] for index in range(3))
     x = ay * bz - az * by

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from volition.errors import ContractError
 from volition.model.fusion.sizes import Sizes
 from volition.model.inputs import Context, Spots, Words
+from volition.model.vision.positions import cell_middles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ class SpotsFusion(nn.Module):
             layers += [nn.Linear(numbers, hidden), nn.GELU()]
             numbers = hidden
         self.layers = nn.Sequential(*layers, nn.Linear(numbers, config.width))
-        self.register_buffer("middles", _middles(*sizes.cells), persistent=False)
+        self.register_buffer("middles", cell_middles(*sizes.cells), persistent=False)
 
     def forward(self, vision: Tensor, words: Words, state: Tensor) -> Context:
         self.sizes.check(vision, words, state)
@@ -106,9 +107,3 @@ class SpotsFusion(nn.Module):
     def _counts(self, like: Tensor) -> Tensor:
         rows, columns = self.sizes.cells or (1, 1)
         return torch.tensor([columns, rows], dtype=like.dtype, device=like.device)
-
-
-def _middles(rows: int, columns: int) -> Tensor:
-    """(P, 2): x and y of the cells' middles, 0 to 1 right and down, row by row."""
-    y, x = (torch.arange(count) + 0.5 for count in (rows, columns))
-    return torch.stack([(x / columns).repeat(rows), (y / rows).repeat_interleave(columns)], dim=-1)

@@ -11,6 +11,12 @@ from torch import Tensor
 _LONGEST = 100.0  # cells: the longest wave; grids here have 4 to 32 a side, so 10,000 as for words would be flat
 
 
+def cell_middles(rows: int, columns: int) -> Tensor:
+    """(P, 2): x and y of the cells' middles, 0 to 1 right and down, row by row."""
+    y, x = (torch.arange(count) + 0.5 for count in (rows, columns))
+    return torch.stack([(x / columns).repeat(rows), (y / rows).repeat_interleave(columns)], dim=-1)
+
+
 def grid_positions(rows: int, columns: int, width: int, *, like: Tensor) -> Tensor:
     """(rows * columns, width), row by row; a quarter each of sine and cosine, of row and column."""
     quarter = -(-width // 4)  # rounded up: the last numbers are cut off where 4 does not divide the width
