@@ -323,6 +323,16 @@ def test_what_is_deployed_are_the_averages_and_training_goes_on_with_the_weights
         assert not torch.equal(last[name], weights(trainer.model)[name])
 
 
+def test_a_budget_of_processor_time_does_not_count_what_others_take(tmp_path: Path) -> None:
+    import time
+
+    data = TinyData()
+    data.before = lambda: time.sleep(0.02)  # as where another program has the core
+    trainer = trained(tmp_path, TinyModel(), data, minutes=0.2 / 60, clock="processor")
+    assert 0.2 <= trainer.seconds < 0.4
+    assert trainer.pace.seconds > trainer.seconds + 0.01 * trainer.step
+
+
 def test_a_budget_of_time_ends_the_run_and_counts_what_was_spent_before(tmp_path: Path) -> None:
     import time
 

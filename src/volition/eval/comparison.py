@@ -2,19 +2,21 @@
 
     data set -> volition train RECIPE (the same minutes each) -> volition eval's runner -> docs/studies/recipes.{json,md,svg}
 
-Stopped, it goes on with the recipe it was at. Each is trained in a process of its own, with all cores; nothing else
-should run meanwhile.
+Stopped, it goes on with the recipes it was at. Each has a process and a thread of its own, as many at once as there are
+cores; their minutes are of processor time, so that what else runs takes nothing from them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import subprocess
 import sys
 import time
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +27,14 @@ from rich.table import Table
 from volition.data.atomic import write_json
 from volition.data.store import Dataset
 from volition.eval.intervals import wilson
-from volition.eval.runner import run_jobs
+from volition.eval.runner import TRIALS, bar, run_jobs
 from volition.eval.suites import Job, seeds
 from volition.model.checkpoint import load
 from volition.model.recipes import RECIPES, recipe
 
 FOLDER = Path("docs/studies")
 FLOOR = "simple"
+LINE, LOG = "line.json", "log.txt"  # of each recipe, in its folder
 HEADINGS = (
     "recipe", "gives", "successes", "95 %", "parameters", "trained", "windows/s", "steps", "error of the hand mm",
     "ms a decision",
@@ -40,28 +43,61 @@ HEADINGS = (
 
 def compare(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """A line a recipe; what is known already is not done again."""
-    lines = []
-    for name in arguments.recipes:
-        folder = arguments.out / name
-        if not (folder / "line.json").exists():
-            _train(name, folder, arguments)
-            write_json(folder / "line.json", _try(name, folder, arguments))
-        lines.append(json.loads((folder / "line.json").read_text(encoding="utf-8")))
-        _print(lines)
+    folders = {name: arguments.out / name for name in arguments.recipes}
+    todo = [name for name, folder in folders.items() if not (folder / LINE).exists()]
+    with (
+        ProcessPoolExecutor(arguments.workers, mp_context=multiprocessing.get_context("spawn")) as pool,
+        bar() as progress,
+    ):
+        bars = {name: progress.add_task(name, total=100, rate="waits") for name in todo}
+        waiting = {pool.submit(one, name, folders[name], arguments): name for name in todo}
+        while waiting:
+            ended, _ = wait(waiting, timeout=2, return_when=FIRST_COMPLETED)
+            for name in waiting.values():
+                share, said = _so_far(folders[name], arguments)
+                progress.update(bars[name], completed=100 * share, rate=said)
+            for future in ended:
+                name = waiting.pop(future)
+                line = future.result()
+                progress.update(bars[name], completed=100, rate=f"{line['successes']} of {line['trials']}")
+                if not sys.stderr.isatty():
+                    print(f"{name}: {line['successes']} of {line['trials']}", file=sys.stderr, flush=True)
+    lines = [json.loads((folder / LINE).read_text(encoding="utf-8")) for folder in folders.values()]
+    _print(lines)
     return lines
 
 
-def _train(name: str, folder: Path, arguments: argparse.Namespace) -> None:
-    if (folder / "last" / "config.json").exists():
-        return
-    command = [
+def one(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Train and try one recipe, in a process of its own that speaks to its log."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOG).open("a", encoding="utf-8") as log:
+        sys.stderr = log
+        if not (folder / "last" / "config.json").exists():
+            subprocess.run(_training(name, folder, arguments), check=True, stdout=log, stderr=log)
+        line = _try(name, folder, arguments)
+    write_json(folder / LINE, line)
+    return line
+
+
+def _so_far(folder: Path, arguments: argparse.Namespace) -> tuple[float, str]:
+    """Half of it is training."""
+    trials = folder / "trials" / TRIALS
+    if trials.exists():
+        done = trials.read_bytes().count(b"\n")
+        return 0.5 + 0.5 * done / arguments.episodes, f"trial {done}"
+    metrics = folder / "metrics.jsonl"
+    rows = metrics.read_bytes().splitlines() if metrics.exists() else []
+    spent = [json.loads(row).get("seconds") for row in rows[-2:-1]]  # the last may still be in writing
+    return (0.5 * min(1, spent[0] / (60 * arguments.minutes)), "trains") if spent and spent[0] else (0.0, "waits")
+
+
+def _training(name: str, folder: Path, arguments: argparse.Namespace) -> list[str]:
+    return [
         sys.executable, "-m", "volition.cli", "train", name, "--data", str(arguments.data), "--skills", arguments.skill, "--out", str(folder),
-        "--minutes", str(arguments.minutes), "--size", arguments.size, "--batch", str(arguments.batch),
-        "--warmup-steps", "50", "--seed", str(arguments.seed), "--validate-every", "0", "--save-every", "500",
-        "--ema", "0.99", "--resume",
+        "--minutes", str(arguments.minutes), "--clock", "processor", "--threads", "1", "--loaders", "1", "--size", arguments.size,
+        "--batch", str(arguments.batch), "--warmup-steps", "50", "--seed", str(arguments.seed), "--validate-every", "0",
+        "--save-every", "500", "--ema", "0.99", "--resume",
     ]  # fmt: skip
-    Console(stderr=True).print(f"[bold]{name}[/bold]: {recipe(name).about}")
-    subprocess.run(command, check=True)
 
 
 def _try(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -70,7 +106,8 @@ def _try(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, An
         Job(suite="recipes", condition=name, skill=arguments.skill, seed=seed)
         for seed in seeds(arguments.skill, arguments.episodes, "train")
     ]
-    rows = run_jobs(folder / "last", jobs, folder / "trials", workers=arguments.workers)
+    shown = arguments.data if checkpoint.design.shapes.shown else None
+    rows = run_jobs(folder / "last", jobs, folder / "trials", workers=1, shown=shown)
     successes = sum(row["success"] for row in rows)
     low, high = wilson(successes, len(rows))
     metrics = [json.loads(text) for text in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -148,8 +185,8 @@ def report(lines: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
     text = [
         "# The recipes compared",
         "",
-        f"`{arguments.skill}`: {data}. Each recipe, at size {arguments.size}, was trained for {arguments.minutes:g} minutes on {machine}, then "
-        f"tried in {arguments.episodes} scenes that no data set has. Made by `{command}`.",
+        f"`{arguments.skill}`: {data}. Each recipe, at size {arguments.size}, was trained for {arguments.minutes:g} minutes of one core's time "
+        f"({machine}), then tried in {arguments.episodes} scenes that no data set has. Made by `{command}`.",
         "",
         *rows,
         "",
@@ -198,12 +235,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="a data set of one skill")
     parser.add_argument("--out", type=Path, default=Path("out/comparison"))
     parser.add_argument("--skill", default="press_button")
-    parser.add_argument("--minutes", type=float, default=5.0, help="of training, each (default 5)")
+    parser.add_argument("--minutes", type=float, default=8.0, help="of training, each, on one core (default 8)")
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--size", default="small", choices=("standard", "small", "test"))
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2, help="recipes at once (default 2)")
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES))
     parser.add_argument("--dry", action="store_true", help="print the table only")
     arguments = parser.parse_args()

@@ -15,6 +15,9 @@ class TrainConfig:
 
     steps: int = 10_000
     minutes: float | None = None  # instead of steps: time spent on steps, over all resumed runs; not bit-exact
+    clock: Literal["wall", "processor"] = (
+        "wall"  # of `minutes`: processor time of all threads is fair on a busy machine
+    )
     learning_rate: float | None = None  # at its highest; None: the recipe's own, or 3e-4
     warmup_steps: int = 200
     floor: float = 0.1  # of the learning rate, where the cosine ends
@@ -61,7 +64,11 @@ class TrainConfig:
             self._number(f"betas[{place}]", beta, 0.0, 0.9999999)
         for prefix, multiplier in self.rates.items():
             self._number(f"rates[{prefix!r}]", multiplier, 1e-9, 1e6)  # 0 is what freezing is for (adapt.py)
-        for name, allowed in (("precision", ("auto", "float32", "bf16")), ("parallel", ("ddp", "fsdp"))):
+        for name, allowed in (
+            ("precision", ("auto", "float32", "bf16")),
+            ("parallel", ("ddp", "fsdp")),
+            ("clock", ("wall", "processor")),
+        ):
             if getattr(self, name) not in allowed:
                 raise TrainError(f"TrainConfig.{name} is {getattr(self, name)!r}; it must be {' or '.join(allowed)}.")
         if self.minutes is None and self.warmup_steps >= self.steps > 1:
