@@ -65,7 +65,7 @@ def run_episode(
         stage.session,
         policy,
         instruction,
-        limit_s=sum(SKILLS[goal.skill].limit_s for goal in errand.goals) + hold_s + 1.0,
+        limit_s=sum(errand.limit_s(goal) for goal in errand.goals) + hold_s + 1.0,
         latency_s=stage.scene.physics.latency_s,
         guard=guard,
         on_tick=tick,

@@ -24,6 +24,7 @@ from volition.errors import VolitionError
 from volition.eval.contestants import is_rival
 from volition.eval.suites import Job
 from volition.eval.trials import Tester
+from volition.export.folder import is_exported, read
 from volition.model.checkpoint import load
 from volition.sim.language.say import say
 from volition.sim.scene import Goal, Scene
@@ -93,7 +94,7 @@ def told_of(job: Job) -> tuple[Scene, str, Goal | None]:
 def trial(job: Job) -> Row:
     """In a worker."""
     scene, instruction, own = told_of(job)
-    result = tester().run(scene, instruction, other=own)
+    result = tester().run(scene, instruction, other=own, limit_s=job.limit_s)
     outcome = result.outcome
     row: Row = {
         **job.to_json(),
@@ -153,7 +154,8 @@ def _begin(checkpoint: str, device: str, shown: Path | None) -> None:
 
     global _tester
     torch.set_num_threads(1)
-    found = None if is_rival(Path(checkpoint)) else load(checkpoint)
+    folder = Path(checkpoint)
+    found = None if is_rival(folder) else read(folder) if is_exported(folder) else load(folder)
     _tester = Tester(found, device=device, shown=None if shown is None else Dataset(shown))
 
 

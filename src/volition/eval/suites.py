@@ -34,6 +34,7 @@ class Job:
     steps: int = 1
     axes: dict[str, float] = field(default_factory=dict)
     latency_s: float | None = None
+    limit_s: float | None = None  # of every goal; None: its skill's own
     told: int | None = None  # which of the skill's other goals in the scene; None: the scene's own
 
     @property

@@ -20,6 +20,8 @@ from volition.eval.episode import Outcome, run_episode
 from volition.eval.measures import Measures
 from volition.eval.rollout import Rig
 from volition.eval.suites import seeds
+from volition.export.folder import Folder
+from volition.export.policy import ExportedPolicy
 from volition.model.checkpoint import Checkpoint
 from volition.model.policy import LearnedPolicy
 from volition.model.steps.policy import Steps
@@ -110,17 +112,20 @@ class Tester:
 
     def __init__(
         self,
-        checkpoint: Checkpoint | None,
+        checkpoint: Checkpoint | Folder | None,
         *,
         device: str | torch.device = "cpu",
         shown: Dataset | None = None,
     ) -> None:
-        """`checkpoint` None: the rival. `shown`: demonstrations to show, for policies that take them; those of a trial
-        are of its task."""
+        """`checkpoint` None: the rival; a Folder: an exported policy, which runs on the CPU. `shown`: demonstrations to
+        show, for policies that take them; those of a trial are of its task."""
         self._examples = None
         if checkpoint is None:
             self.robot = g1()
             self._tried: Policy = RivalPolicy(self.robot)
+        elif isinstance(checkpoint, Folder):
+            self.robot = g1(checkpoint.manifest.picture[0])
+            self._tried = ExportedPolicy(checkpoint, self.robot, threads=torch.get_num_threads())
         else:
             self.robot = g1(checkpoint.design.shapes.picture[0])
             self.policy, self.model = LearnedPolicy(checkpoint, self.robot, device=device), checkpoint.model
@@ -135,16 +140,23 @@ class Tester:
         return Trial(skill=skill, seed=seed, instruction=instruction, outcome=self.run(scene, instruction).outcome)
 
     def run(
-        self, scene: Scene, instruction: str, *, other: Goal | None = None, onlooker: Onlooker | None = None
+        self,
+        scene: Scene,
+        instruction: str,
+        *,
+        other: Goal | None = None,
+        limit_s: float | None = None,
+        onlooker: Onlooker | None = None,
     ) -> Run:
-        """`other`: a goal that is watched too, though the words do not ask for it. `onlooker`: changes nothing."""
+        """`other`: a goal that is watched too, though the words do not ask for it. `limit_s`: of every goal, in place of
+        its skill's own. `onlooker`: changes nothing."""
         if self._examples is not None:
             task = task_of({"goals": [asdict(goal) for goal in scene.goals]})
             self.policy.show(self._examples.shown(task, np.random.default_rng([scene.seed, 2])))
         stage = Stage(scene, self.robot, cameras=True, view=None if onlooker is None else onlooker.view)
         try:
-            errand, measures = Errand(stage), Measures(stage, self.robot)
-            beside = Errand(stage, (other,)) if other is not None else None
+            errand, measures = Errand(stage, limit_s=limit_s), Measures(stage, self.robot)
+            beside = Errand(stage, (other,), limit_s=limit_s) if other is not None else None
 
             def tick(now: Tick) -> None:
                 measures.tick(now)

@@ -25,8 +25,9 @@ class Result:
 class Errand:
     """`watch` it every control tick. A goal begins when the one before it has succeeded; the first failure ends it all."""
 
-    def __init__(self, stage: Stage, goals: tuple[Goal, ...] | None = None) -> None:
-        self.stage = stage
+    def __init__(self, stage: Stage, goals: tuple[Goal, ...] | None = None, *, limit_s: float | None = None) -> None:
+        """`limit_s`: of every goal, in place of its skill's own."""
+        self.stage, self._limit_s = stage, limit_s
         self.goals = stage.scene.goals if goals is None else goals
         self.results: list[Result] = []
         self._begin()
@@ -53,6 +54,10 @@ class Errand:
         """How many goals have succeeded."""
         return sum(result.verdict.success for result in self.results)
 
+    def limit_s(self, goal: Goal) -> float:
+        """The time that there is for a goal."""
+        return SKILLS[goal.skill].limit_s if self._limit_s is None else self._limit_s
+
     def watch(self, state: RobotState) -> None:
         goal = self.current
         if goal is None or self._referee is None:
@@ -60,7 +65,7 @@ class Errand:
         verdict = self._referee.watch()
         if self.stage.fallen(state):
             verdict = Verdict(False, "fell")
-        elif verdict is None and self.stage.time - self._began > SKILLS[goal.skill].limit_s:
+        elif verdict is None and self.stage.time - self._began > self.limit_s(goal):
             verdict = Verdict(False, "time")
         if verdict is not None:
             self.results.append(Result(goal=goal, verdict=verdict, began=self._began, ended=self.stage.time))
