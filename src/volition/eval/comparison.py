@@ -103,7 +103,7 @@ def _training(name: str, folder: Path, arguments: argparse.Namespace) -> list[st
 def _try(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     checkpoint = load(folder / "last")
     jobs = [
-        Job(suite="recipes", condition=name, skill=arguments.skill, seed=seed)
+        Job(suite="recipes", condition=name, skill=arguments.skill, seed=seed, limit_s=arguments.seconds)
         for seed in seeds(arguments.skill, arguments.episodes, "train")
     ]
     shown = arguments.data if checkpoint.design.shapes.shown else None
@@ -168,7 +168,7 @@ def report(lines: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
         data = f"{dataset.episodes} demonstrations, {len(dataset)} frames, fingerprint {dataset.fingerprint()[:12]}"
     command = (
         f"python -m volition.eval.comparison --data DATA --skill {arguments.skill} --minutes {arguments.minutes:g} "
-        f"--episodes {arguments.episodes} --size {arguments.size} --batch {arguments.batch} --seed {arguments.seed}"
+        f"--episodes {arguments.episodes} --seconds {arguments.seconds:g} --size {arguments.size} --batch {arguments.batch} --seed {arguments.seed}"
     )
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -186,7 +186,7 @@ def report(lines: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
         "# The recipes compared",
         "",
         f"`{arguments.skill}`: {data}. Each recipe, at size {arguments.size}, was trained for {arguments.minutes:g} minutes of one core's time "
-        f"({machine}), then tried in {arguments.episodes} scenes that no data set has. Made by `{command}`.",
+        f"({machine}), then tried in {arguments.episodes} scenes that no data set has, {arguments.seconds:g} s each. Made by `{command}`.",
         "",
         *rows,
         "",
@@ -237,6 +237,7 @@ def main() -> None:
     parser.add_argument("--skill", default="press_button")
     parser.add_argument("--minutes", type=float, default=8.0, help="of training, each, on one core (default 8)")
     parser.add_argument("--episodes", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=8.0, help="that a trial has (default 8)")
     parser.add_argument("--size", default="small", choices=("standard", "small", "test"))
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)

@@ -12,7 +12,6 @@ from volition.policy import Policy
 from volition.runtime.report import RunSummary, Tick
 from volition.safety.guard import Guard
 from volition.sim.errand import Errand, Result
-from volition.sim.skills import SKILLS
 from volition.types import RobotState
 
 HOLD_S = 1.5  # an episode goes on for so long after its last goal is reached, so that a policy sees how to stop
