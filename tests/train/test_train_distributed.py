@@ -79,3 +79,13 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 
     with pytest.raises(TrainError, match="must be auto, cpu, cuda"):
         Processes("ddp", "gpu")
+
+
+def test_batches_without_an_action_still_teach_what_else_there_is_to_learn() -> None:
+    from volition.train.distributed import Processes, shares
+
+    alone = Processes("ddp", "cpu")
+    inputs, targets = TinyData(rows=4).batch(0, 0)
+    silent = inputs, replace(targets, real=torch.zeros_like(targets.real))
+    assert shares([silent, silent], alone) == [0.5, 0.5]
+    assert shares([silent, (inputs, targets)], alone) == [0.0, 1.0]

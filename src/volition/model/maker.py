@@ -24,6 +24,7 @@ from volition.model.heads import families as heads
 from volition.model.heads.robots import Space
 from volition.model.language.encoder import LanguageEncoder
 from volition.model.language.families import build as build_language
+from volition.model.language.reader import Reader, ReaderConfig
 from volition.model.shapes import Shapes
 from volition.model.shown import ShownConfig, ShownState
 from volition.model.state import StateConfig, StateEncoder
@@ -32,7 +33,7 @@ from volition.model.vision.views import Views, ViewsConfig
 from volition.model.vla import VLA, Choice
 
 SIZES = ("standard", "small", "test")
-PARTS = ("vision", "views", "language", "state", "fusion", "head", "auxiliaries")
+PARTS = ("vision", "views", "language", "reader", "state", "fusion", "head", "auxiliaries")
 Settings = Mapping[str, Any]
 Config = TypeVar("Config")
 # Encoders that others designed, cut down to what two cores train: a patch of 16 of 128 pixels gives 64 tokens.
@@ -108,6 +109,11 @@ class Maker:
                 own |= {"width": 32, "layers": 1, "heads": 2} if family == "small" else {"size": "tiny"}
         return build_language(**{**own, **settings, **asked, "family": family})
 
+    def reader(self, language: LanguageEncoder[Any], **settings: Any) -> Reader:
+        """What learns to read on top of an encoder; the parts after it are made for its width."""
+        cut = {"width": 8, "heads": 2, "questions": 2} if self.size == "test" else {}
+        return Reader(self._config(ReaderConfig, "reader", {**cut, **settings}), words=language.width)
+
     def views(self, name: str, *, words: int | None = None, cross_view: int = 0, **settings: Any) -> Views:
         """Pictures by a named encoder; `words` is the language's width where the encoder looks for what it is told."""
         self._words = words or 0
@@ -165,7 +171,7 @@ class Maker:
         self,
         name: str,
         views: Views,
-        language: LanguageEncoder[Any],
+        language: LanguageEncoder[Any] | Reader,
         state: StateEncoder | ShownState,
         /,
         **settings: Any,
@@ -246,6 +252,7 @@ class Maker:
         state: StateEncoder | ShownState,
         fusion: Any,
         head: Any,
+        reader: Reader | None = None,
         auxiliaries: Mapping[str, Settings] | None = None,
         choice: Choice = "none",
     ) -> VLA:
@@ -261,7 +268,7 @@ class Maker:
                 raise ContractError(f"The auxiliary {name} does not take these settings: {error}.") from error
         sizes = side.Sizes(
             vision=views.width,
-            words=language.width,
+            words=language.width if reader is None else reader.width,
             context=fusion.width,
             views=len(self.shapes.cameras),
             cells=views.cells,
@@ -274,6 +281,7 @@ class Maker:
             state=state,
             fusion=fusion,
             head=head,
+            reader=reader,
             auxiliaries=side.build_auxiliaries(side.AuxiliariesConfig(**chosen), sizes=sizes),
             choice=choice,
             robot=self.shapes.space,

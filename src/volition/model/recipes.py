@@ -45,14 +45,17 @@ _FINE: Mapping[str, Any] = {"widths": (64,), "blocks": 2}  # a cell for 8 pixels
 
 def _quick(make: Maker) -> VLA:
     language = make.language("minilm")
+    reader = make.reader(language)
     tiny = make.size == "test"
-    views = make.views("conv", words=language.width, film=True, **({} if tiny else _FINE))
+    views = make.views("conv", words=reader.width, film=True, **({} if tiny else _FINE))
     state = make.state()
     wide = (32,) if tiny else (512,)
-    narrow = {"match": 8, "seen": 4, "glance": 4, "words": 8, "state": 8} if tiny else {}
-    fusion = make.fusion("spots", views, language, state, width=wide[0], hidden=wide, **narrow)
+    narrow = {"match": 8, "seen": 4, "glance": 4, "words": 8, "state": 8, "relations": 8} if tiny else {}
+    fusion = make.fusion("spots", views, reader, state, width=wide[0], hidden=wide, **narrow)
     head = make.head("regression", fusion.width, hidden=wide, loss="l1")
-    return make.join(views=views, language=language, state=state, fusion=fusion, head=head, auxiliaries=SIDE)
+    return make.join(
+        views=views, language=language, reader=reader, state=state, fusion=fusion, head=head, auxiliaries=SIDE
+    )
 
 
 def _points(make: Maker) -> VLA:

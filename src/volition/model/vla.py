@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from volition.errors import ContractError
 from volition.model.auxiliaries import Auxiliary, Finished
 from volition.model.inputs import Context, Inputs, Sentences, Targets, Words
+from volition.model.language.reader import Reader
 from volition.model.parts import Fusion, Head, Language, StateEncoder
 from volition.model.vision.views import Views
 
@@ -42,6 +43,7 @@ class VLA(nn.Module):
         state: StateEncoder,
         fusion: Fusion,
         head: Head,
+        reader: Reader | None = None,
         auxiliaries: nn.ModuleDict | None = None,
         choice: Choice = "none",
         robot: str = "",
@@ -50,6 +52,7 @@ class VLA(nn.Module):
         super().__init__()
         self.views = views
         self.language = language
+        self.reader = reader
         self.state = state
         self.fusion = fusion
         self.head = head
@@ -62,6 +65,8 @@ class VLA(nn.Module):
 
     def think(self, inputs: Inputs) -> Thought:
         words = self.language(inputs.sentences)
+        if self.reader is not None:
+            words = self.reader(words)
         vision = self.views(inputs.images, inputs.seen, words.pooled, depth=inputs.depth)
         state = self.state(inputs)
         return Thought(vision=vision, words=words, state=state, context=self.fusion(vision, words, state))

@@ -147,10 +147,13 @@ class Processes:
 
 def shares(parts: Sequence[Batch], processes: Processes) -> list[float]:
     """What each part's loss must be weighted by, so that the gradient is that of one mean over all real action steps
-    of all parts and processes. Processes average gradients: hence `world`."""
+    of all parts and processes; where no action is real, as where all is told for its words' sake, of all parts alike.
+    Processes average gradients: hence `world`."""
     counts = [float(targets.real.sum()) for _, targets in parts]
-    (everything,) = processes.total([sum(counts)])
-    return [processes.world * count / max(everything, 1.0) for count in counts]
+    everything, number = processes.total([sum(counts), len(parts)])
+    if not everything:
+        return [processes.world / number] * len(parts)
+    return [processes.world * count / everything for count in counts]
 
 
 class _Losses(nn.Module):

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from volition.errors import ContractError
+from volition.model.fusion.relations import Relations, RelationsConfig
 from volition.model.fusion.sizes import Sizes
 from volition.model.inputs import Context, Spots, Words
 from volition.model.vision.positions import cell_middles
@@ -25,7 +26,10 @@ from volition.model.vision.positions import cell_middles
 
 @dataclass(frozen=True, kw_only=True)
 class SpotsConfig:
-    """`seen`: numbers of what is seen at a spot; `glance`: of each picture as a whole; `match`: width of the comparison."""
+    """`seen`: numbers of what is seen at a spot; `glance`: of each picture as a whole; `match`: width of the comparison.
+
+    `relations` and `rounds`: width and depth of what finds out how things stand to each other.
+    """
 
     width: int = 512
     things: int = 2
@@ -35,6 +39,8 @@ class SpotsConfig:
     glance: int = 32
     words: int = 64
     state: int = 64
+    relations: int = 32
+    rounds: int = 2
     hidden: Sequence[int] = (512,)
 
     def __post_init__(self) -> None:
@@ -56,9 +62,15 @@ class SpotsFusion(nn.Module):
         self.pictures = sizes.patches // math.prod(sizes.cells)  # cameras times steps
         count = config.things + config.free
         self.norm = nn.LayerNorm(sizes.vision)
+        self.relations = Relations(
+            RelationsConfig(width=config.relations, rounds=config.rounds),
+            vision=sizes.vision,
+            words=sizes.words,
+            cells=sizes.cells,
+        )
         self.ask = nn.Linear(sizes.words, count * config.match)
         self.answer = nn.Sequential(
-            nn.Linear(sizes.vision, config.match), nn.GELU(), nn.Linear(config.match, config.match)
+            nn.Linear(sizes.vision + config.relations, config.match), nn.GELU(), nn.Linear(config.match, config.match)
         )
         self.nowhere = nn.Parameter(torch.zeros(self.pictures, count))
         self.aside = nn.Linear(sizes.vision, 2)  # from a cell's middle, in cells
@@ -100,7 +112,8 @@ class SpotsFusion(nn.Module):
     def heat(self, cells: Tensor, words: Words) -> Tensor:
         """How well each cell answers what is asked for each spot, and before them "not in this picture": (B, U, S, 1 + P)."""
         asked = self.ask(words.pooled).unflatten(-1, (-1, self.config.match))  # (B, S, match)
-        found = torch.einsum("bsm,bupm->busp", asked, self.answer(cells)) / math.sqrt(self.config.match)
+        known = torch.cat([cells, self.relations(cells, words.pooled)], dim=-1)
+        found = torch.einsum("bsm,bupm->busp", asked, self.answer(known)) / math.sqrt(self.config.match)
         nowhere = self.nowhere[None, :, :, None].expand(*found.shape[:3], 1)
         return torch.cat([nowhere, found], dim=-1)
 

@@ -1,0 +1,63 @@
+"""A small trained reader on top of a language encoder: which words matter, and to what, is learned with the policy.
+
+    Words (tokens, pooled) --transformer--> a few questions look at the words
+        --> tokens and pooled of the encoder beside what was found
+
+What a frozen encoder pools says what a sentence is about; "next to the red one" and "the red one" are alike in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from volition.errors import ContractError
+from volition.model.attention import Attention, Block
+from volition.model.inputs import Words
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderConfig:
+    """`questions` are learned; each looks at all words and adds `width` numbers to what was pooled."""
+
+    width: int = 64
+    heads: int = 4
+    layers: int = 1
+    questions: int = 4
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.heads, self.questions) < 1 or self.layers < 0:
+            raise ContractError(
+                f"{self} cannot be built; width, heads and questions are at least 1, layers at least 0."
+            )
+
+
+class Reader(nn.Module):
+    """`words` is the width of what the language encoder gives."""
+
+    def __init__(self, config: ReaderConfig, *, words: int) -> None:
+        super().__init__()
+        more = config.questions * config.width
+        self.config, self.width = config, words + more
+        self.enter = nn.Linear(words, config.width)
+        self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.questions = nn.Parameter(torch.randn(config.questions, config.width) * config.width**-0.5)
+        self.look = Attention(config.width, config.heads, context=config.width)
+        self.found = nn.LayerNorm(config.width)
+        self.give = nn.Linear(config.width, more)
+
+    def forward(self, words: Words) -> Words:
+        read = self.enter(words.tokens)
+        for block in self.blocks:
+            read = block(read, mask=words.mask)
+        read = self.norm(read)
+        asked = self.questions.expand(read.shape[0], -1, -1)
+        found: Tensor = self.found(self.look(asked, read, mask=words.mask))  # (B, Q, width)
+        return Words(
+            tokens=torch.cat([words.tokens, self.give(read)], dim=-1),
+            mask=words.mask,
+            pooled=torch.cat([words.pooled, found.flatten(1)], dim=-1),
+        )
