@@ -187,8 +187,11 @@ def _language(model: VLA) -> Box:
         layers = config.layers
     else:
         layers = next(getattr(settings, name) for name in ("num_hidden_layers", "n_layers", "num_layers") if hasattr(settings, name))  # fmt: skip
-    lines = (f"{_plural(layers, 'layer')}, {encoder.width} wide", POOLS[config.pool])
-    return Box(name=LANGUAGE[config.family], lines=lines, size=_learned(encoder))
+    lines = [f"{_plural(layers, 'layer')}, {encoder.width} wide", POOLS[config.pool]]
+    size = _learned(encoder)
+    if model.reader is not None:
+        lines.append(f"then a reader, {_learned(model.reader)}")
+    return Box(name=LANGUAGE[config.family], lines=tuple(lines), size=size)
 
 
 def _fusion(fusion: Any) -> Box:
@@ -201,7 +204,7 @@ def _fusion(fusion: Any) -> Box:
                      f"state: linear to {config.state}", "side by side, then an", f"MLP: {hidden}" if config.hidden else f"linear to {config.width}")  # fmt: skip
         case SpotsFusion():
             hidden = " to ".join(map(str, (*config.hidden, config.width)))
-            lines = (f"{config.things} spots the words mean,", f"{config.free} that actions need:", "point, how sure, what is", "there, in each picture;",
+            lines = (f"{config.things} spots the words mean,", f"{config.free} that actions need:", "point, how sure, what is", "there, in each picture;", f"{_plural(config.rounds, 'round')} of relations;",
                      "words, state, then an", f"MLP: {hidden}")  # fmt: skip
         case FilmFusion():
             lines = (f"{_plural(config.rounds, 'round')} of FiLM", "then pooled")
