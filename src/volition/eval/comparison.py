@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import platform
 import subprocess
 import sys
 import time
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from volition.eval.runner import TRIALS, bar, run_jobs
 from volition.eval.suites import Job, seeds
 from volition.model.checkpoint import load
 from volition.model.recipes import RECIPES, recipe
+from volition.processes import pool
 
 FOLDER = Path("docs/studies")
 FLOOR = "simple"
@@ -45,12 +45,9 @@ def compare(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """A line a recipe; what is known already is not done again."""
     folders = {name: arguments.out / name for name in arguments.recipes}
     todo = [name for name, folder in folders.items() if not (folder / LINE).exists()]
-    with (
-        ProcessPoolExecutor(arguments.workers, mp_context=multiprocessing.get_context("spawn")) as pool,
-        bar() as progress,
-    ):
+    with pool(arguments.workers) as executor, bar() as progress:
         bars = {name: progress.add_task(name, total=100, rate="waits") for name in todo}
-        waiting = {pool.submit(one, name, folders[name], arguments): name for name in todo}
+        waiting = {executor.submit(one, name, folders[name], arguments): name for name in todo}
         while waiting:
             ended, _ = wait(waiting, timeout=2, return_when=FIRST_COMPLETED)
             for name in waiting.values():

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import platform
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from volition.eval.intervals import wilson
+from volition.processes import pool
 
 Row = dict[str, Any]
 FOLDER = Path("docs/studies")
@@ -167,30 +165,13 @@ def run_trials(trial: Callable[[Any], Row], jobs: Sequence[Any], *, workers: int
         TimeRemainingColumn(),
     )
     rows: list[Row | None] = [None] * len(jobs)
-    context = multiprocessing.get_context("spawn")
-    with (
-        Progress(*columns) as progress,
-        ProcessPoolExecutor(max_workers=workers, mp_context=context, initializer=_prepare) as pool,
-    ):
+    with Progress(*columns) as progress, pool(workers) as executor:
         bar = progress.add_task(label, total=len(jobs))
-        futures = {pool.submit(trial, job): number for number, job in enumerate(jobs)}
+        futures = {executor.submit(trial, job): number for number, job in enumerate(jobs)}
         for future in as_completed(futures):
             rows[futures[future]] = future.result()
             progress.advance(bar)
     return [row for row in rows if row is not None]
-
-
-def _prepare() -> None:
-    """A worker computes in one thread and ends when the study that made it is gone."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    study = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == study:
-            time.sleep(2.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _machine() -> str:

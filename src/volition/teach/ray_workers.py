@@ -6,9 +6,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from volition.processes import ONE_THREAD
 from volition.teach.errors import TeachError
 from volition.teach.recipe import Job, Made, Maker, Plan
-from volition.teach.workers import ONE_THREAD, explain, folder_of
+from volition.teach.workers import explain, folder_of
 
 
 class Actor:

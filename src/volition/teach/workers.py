@@ -8,24 +8,16 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import threading
-import time
 import traceback
-from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
 
 from volition.errors import VolitionError
+from volition.processes import ONE_THREAD, end_with, environment
 from volition.teach.errors import TeachError
 from volition.teach.recipe import Job, Made, Plan
-
-# Set before a worker imports anything: numpy, torch and Mesa's software renderer look at them once.
-ONE_THREAD: dict[str, str] = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS"), "1"
-)
-WATCH = 0.5  # s: how often a worker looks whether its parent lives
 
 
 class Workers(Protocol):
@@ -48,7 +40,7 @@ class LocalWorkers:
         context = multiprocessing.get_context("spawn")
         self._busy: dict[Connection, Job | None] = {}
         self._processes: list[BaseProcess] = []
-        with _environment(ONE_THREAD):
+        with environment(ONE_THREAD):
             for _ in range(count):
                 ours, theirs = context.Pipe()
                 process = context.Process(target=_work, args=(theirs, recipe, folder), daemon=True)
@@ -111,7 +103,7 @@ def _work(connection: Connection, recipe: Plan, folder: Path) -> None:
     """A worker's life: build what makes episodes, make what it is given."""
     parent = os.getppid()
     os.setsid()  # Ctrl-C in the terminal is for the parent, which ends the workers
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    end_with(parent)
     doing: Job | None = None
     try:
         maker = recipe.maker()
@@ -123,21 +115,3 @@ def _work(connection: Connection, recipe: Plan, folder: Path) -> None:
         return
     except Exception as error:
         connection.send(explain(error, doing))
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(WATCH)
-    os._exit(1)
-
-
-@contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """For processes that are started meanwhile; what the user has set himself stays."""
-    added = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
