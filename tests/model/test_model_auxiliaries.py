@@ -26,7 +26,9 @@ from volition.model.auxiliaries import (
 from volition.model.inputs import Context, Inputs, Sentences, Targets, Truth, Words
 
 SIZES = Sizes(vision=8, words=6, context=10, views=2, cells=(4, 5), history=2)
-EVERYTHING = AuxiliariesConfig(contrast=ContrastConfig(), segmentation=SegmentationConfig())
+EVERYTHING = AuxiliariesConfig(
+    grounding=GroundingConfig(things=2), contrast=ContrastConfig(), segmentation=SegmentationConfig()
+)
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +128,7 @@ def test_contrast_learns_to_match_and_its_temperature_only_if_asked():
 def test_grounding_learns_positions_and_points():
     truth = full_truth()
     given = batch(truth=truth)
-    auxiliary = Grounding(GroundingConfig(hidden=32), sizes=SIZES)
+    auxiliary = Grounding(GroundingConfig(things=2, hidden=32), sizes=SIZES)
     learn(auxiliary, given)
     tokens, words, context, *_ = given
     assert (auxiliary.positions(context) - truth.positions).abs().mean() < 0.05
@@ -139,7 +141,7 @@ def test_grounding_learns_positions_and_points():
 
 def test_a_heat_on_one_cell_gives_the_middle_of_that_cell():
     """Right before down, row by row."""
-    auxiliary = Grounding(GroundingConfig(hidden=8), sizes=SIZES)
+    auxiliary = Grounding(GroundingConfig(things=2, hidden=8), sizes=SIZES)
     logits = torch.full((1, 2, 2, 20), -50.0)
     logits[0, 0, 0, 1 * 5 + 3] = 50  # the second row, the fourth column
     logits[0, 1, 1, 3 * 5 + 0] = 50
@@ -151,7 +153,7 @@ def test_a_heat_on_one_cell_gives_the_middle_of_that_cell():
 
 def test_the_best_heat_for_a_point_has_the_point_as_its_mean():
     """Found by descent on the loss itself, for points between the middles of cells."""
-    auxiliary = Grounding(GroundingConfig(hidden=8), sizes=SIZES)
+    auxiliary = Grounding(GroundingConfig(things=2, hidden=8), sizes=SIZES)
     aim = torch.tensor([0.37, 0.6]).expand(1, 2, 2, 2)
     logits = torch.zeros(1, 2, 2, 20, requires_grad=True)
     auxiliary.heat.forward = lambda tokens, words: logits
@@ -165,7 +167,7 @@ def test_the_best_heat_for_a_point_has_the_point_as_its_mean():
 
 
 def test_only_the_newest_step_is_asked_where_things_are():
-    auxiliary = Grounding(GroundingConfig(hidden=8), sizes=SIZES)
+    auxiliary = Grounding(GroundingConfig(things=2, hidden=8), sizes=SIZES)
     tokens, words, *_ = batch()
     old = tokens.clone()
     old[:, :40] = 0
@@ -177,7 +179,7 @@ def test_only_the_newest_step_is_asked_where_things_are():
 def test_absent_and_invisible_things_teach_nothing():
     """Not even when their places are NaN, and a batch without any is zero with a gradient."""
     truth = full_truth()
-    auxiliary = Grounding(GroundingConfig(hidden=8), sizes=SIZES)
+    auxiliary = Grounding(GroundingConfig(things=2, hidden=8), sizes=SIZES)
     present = torch.tensor([[True, False]]).expand(6, 2)
     positions, points = truth.positions.clone(), truth.points.clone()
     positions[:, 1], points[:, :, 1] = float("nan"), float("nan")
@@ -241,7 +243,7 @@ def test_the_chosen_auxiliaries_are_built_and_weighted():
 
 def test_without_a_grid_only_positions_are_learnt():
     sizes = dataclasses.replace(SIZES, cells=None)
-    auxiliary = Grounding(GroundingConfig(), sizes=sizes)
+    auxiliary = Grounding(GroundingConfig(things=2), sizes=sizes)
     given = batch(truth=full_truth())
     assert set(auxiliary.losses(*given)) == {"position"}
     with pytest.raises(ContractError, match="no points"):

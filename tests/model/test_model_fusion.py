@@ -19,7 +19,7 @@ from volition.model.inputs import Inputs, Sentences, Truth, Words
 from volition.model.state import StateConfig, StateEncoder
 
 torch.set_num_threads(1)
-SIZES = Sizes(vision=12, words=10, state=6, patches=5, steps=2, cells=(1, 5))
+SIZES = Sizes(vision=12, words=10, pooled=10, state=6, patches=5, steps=2, cells=(1, 5))
 TINY = {
     "pooled": {"width": 16, "vision": 8, "words": 8, "state": 8, "hidden": (16,)},
     "film": {"width": 16, "vision": 8, "words": 8, "state": 8, "hidden": (16,)},
@@ -321,7 +321,7 @@ def test_fusions_that_cannot_be_built_say_why(name, settings, words):
 
 def test_the_textbooks_sizes_can_be_built():
     with torch.device("meta"):
-        sizes = Sizes(vision=768, words=512, state=64, patches=50)
+        sizes = Sizes(vision=768, words=512, pooled=512, state=64, patches=50)
         clip = build("pooled", sizes, **dataclasses.asdict(PooledConfig(vision=1024, words=1024, flatten=False)))
         assert (clip.vision.out_features, clip.words.out_features) == (1024, 1024)
         grounding = build("grounding", sizes)
@@ -334,15 +334,15 @@ def test_spots_need_a_grid_and_give_points_inside_the_picture():
     with pytest.raises(ContractError, match="grid"):
         build("spots", dataclasses.replace(SIZES, cells=(2, 2)))
     spots = tiny("spots")(*senses(3, 7)).spots
-    assert spots.heat.shape == (2, 1, 2, 6)  # rows, pictures, things, "not here" and five cells
-    assert spots.points.shape == (2, 1, 2, 2)
+    assert spots.heat.shape == (2, 1, 3, 6)  # rows, pictures, things, "not here" and five cells
+    assert spots.points.shape == (2, 1, 3, 2)
     assert ((spots.points > -0.5) & (spots.points < 1.5)).all()
 
 
 def test_spots_learn_where_the_word_is_meant_and_that_it_is_not_there():
     """Two sorts of marked cells in a picture of 4 x 4; the word says which sort is meant, or one that is not shown."""
     torch.manual_seed(0)
-    sizes = Sizes(vision=8, words=3, state=2, patches=16, cells=(4, 4))
+    sizes = Sizes(vision=8, words=3, pooled=3, state=2, patches=16, cells=(4, 4))
     fusion = build("spots", sizes, things=1, free=0, width=8, match=16, hidden=(8,))
     auxiliary = Grounding(GroundingConfig(things=1, position_weight=0), sizes=side_sizes(spots=True))
 

@@ -77,7 +77,7 @@ def test_a_reader_sees_no_padding_and_keeps_what_the_encoder_said() -> None:
         plain, more = reader(words_of(tokens, [5, 4])), reader(words_of(padded, [5, 4]))
     assert plain.pooled.shape == (2, 16 + 3 * 8) == (2, reader.width)
     assert torch.allclose(plain.pooled, more.pooled, atol=1e-6)
-    assert torch.equal(plain.tokens[..., :16], tokens)
+    assert torch.equal(plain.tokens, tokens)
     assert torch.equal(plain.pooled[:, :16], torch.ones(2, 16))
 
 

@@ -20,7 +20,7 @@ from volition.teach.errors import TeachError
 from volition.teach.ledger import LEDGER
 from volition.teach.recipe import Maker
 from volition.teach.scene_recipe import SPLITS, SceneRecipe
-from volition.train.phrases import Phrases
+from volition.train.phrases import Phrases, Said
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def test_the_info_says_where_it_comes_from(staged: StagedEpisode) -> None:
 def test_training_hears_each_frame_as_it_was_recorded(staged: StagedEpisode) -> None:
     phrases = Phrases(16)
     for one in staged.info["asked"]:
-        assert phrases.whole(0, staged.info, one["text"]) == (one["text"],)
-        assert phrases.step(0, staged.info, one["text"], 0) == (one["text"],)
+        assert phrases.whole(0, staged.info, one["text"]) == (Said(text=one["text"]),)
+        assert phrases.step(0, staged.info, one["text"], 0) == (Said(text=one["text"]),)
 
 
 def test_the_same_episode_again_is_the_same(maker: Maker, staged: StagedEpisode, tmp_path: Path) -> None:

@@ -30,11 +30,12 @@ from volition.sim.language.understand import understand
 from volition.sim.scene import scene_from_json
 from volition.sim.sight import CELLS
 from volition.teach.scene_recipe import SceneRecipe
-from volition.train.batches import BatchConfig, Batches, _shifted, codec_of
+from volition.train.batches import BatchConfig, Batches, codec_of
 from volition.train.errors import TrainError
-from volition.train.phrases import Phrases
+from volition.train.phrases import Phrases, Said
 from volition.train.shown import Examples
 from volition.train.taught import taught_on
+from volition.train.truths import _shifted
 from volition.transforms.codec import Codec, Hands, hands_of
 
 LENGTHS = (9, 12, 7)
@@ -226,9 +227,13 @@ def test_an_epoch_can_be_entered_in_its_middle(dataset: Dataset) -> None:
     assert every != [said(inputs.sentences) for inputs, _ in one.epoch(2)]
 
 
+def texts(ways: Sequence[Said]) -> list[str]:
+    return [one.text for one in ways]
+
+
 def test_a_single_goal_is_said_in_as_many_ways_as_asked_for(dataset: Dataset) -> None:
     for many in (1, 4, 16):
-        _, ways = Phrases(many), Phrases(many).whole(0, dataset.record(0).info, "do press_button")
+        ways = texts(Phrases(many).whole(0, dataset.record(0).info, "do press_button"))
         assert ways[0] == "do press_button"
         assert len(set(ways)) == len(ways) <= many
         assert len(ways) > many // 2
@@ -239,9 +244,9 @@ def test_a_single_goal_is_said_in_as_many_ways_as_asked_for(dataset: Dataset) ->
 def test_no_way_to_say_it_is_one_that_is_held_out_from_training() -> None:
     """The longest part of each held-out template is in no sentence, though 240 of them were made."""
     chain = info_of("chain", scene("chain"))
-    sentences = [*Phrases(60).whole(0, chain, "x")]
+    sentences = texts(Phrases(60).whole(0, chain, "x"))
     for step in range(3):
-        sentences += Phrases(60).step(0, chain, "x", step)
+        sentences += texts(Phrases(60).step(0, chain, "x", step))
     text = " ".join(sentences).lower()
 
     def only(held: Sequence[Any], usual: Sequence[Any]) -> set[str]:
@@ -263,7 +268,7 @@ def _between_braces(template: str) -> list[str]:
 def test_a_step_of_a_chain_is_told_by_its_own_sentence(dataset: Dataset) -> None:
     """Never by that of a step to come; by the one before only in a step's first second, as already done."""
     info = dataset.record(1).info
-    ways = [set(Phrases(8).step(1, info, "", step)) for step in range(3)]
+    ways = [set(texts(Phrases(8).step(1, info, "", step))) for step in range(3)]
     assert len(set.union(*ways)) == sum(map(len, ways))
     skills = [goal["skill"] for goal in info["goals"]]
     tasks = tuple(sorted(set(skills)))
@@ -310,7 +315,7 @@ def test_only_actions_that_are_for_what_is_told_are_learned(dataset: Dataset) ->
 
 def test_all_goals_at_once_are_said_where_that_is_asked_for(dataset: Dataset) -> None:
     info = dataset.record(1).info
-    wanted = set(Phrases(8).whole(1, info, "do chain"))
+    wanted = set(texts(Phrases(8).whole(1, info, "do chain")))
     inputs, targets = whole(dataset, BatchConfig(phrases=8, steps=False), episodes=[1])
     assert set(said(inputs.sentences)) <= wanted
     assert targets.real[:, 0].any()
@@ -398,12 +403,19 @@ def test_a_window_that_is_told_something_else_learns_where_that_is_and_no_action
     inputs, targets = whole(dataset, view)
     names = {one: list(dataset.feature(one).names or ()) for one in (TRUTH, TRUTH_THINGS)}
     positions, points, masks = targets.truth.positions, targets.truth.points, targets.truth.masks
-    finished = targets.truth.finished
+    finished, present = targets.truth.finished, targets.truth.present
+    others = {
+        one.text: one.landmark
+        for episode in range(dataset.episodes)
+        for step in range(3)
+        for _, one in Phrases(8).others(episode, dataset.record(episode).info, step)
+    }
     assert positions is not None
+    assert present is not None
     assert points is not None
     assert masks is not None
     assert finished is not None
-    told = 0
+    told = beside = 0
     for row, episode, at in every_window(dataset):
         numbers, info = dataset.numbers(episode), dataset.record(episode).info
         own, things = numbers[TRUTH][at], numbers[TRUTH_THINGS][at]
@@ -420,12 +432,20 @@ def test_a_window_that_is_told_something_else_learns_where_that_is_and_no_action
         for place, camera in enumerate(CAMERAS):
             point = [things[names[TRUTH_THINGS].index(f"{meant}.{camera}.{part}")] for part in "uv"]
             np.testing.assert_allclose(points[row, place, 0], point, atol=1e-6)
+        # The thing by which it is told from others is the third to be found, where the sentence names one.
+        landmark = others[said(inputs.sentences)[row]]
+        assert present[row, 2] == bool(landmark)
+        if landmark:
+            beside += 1
+            (number,) = [n for n, thing in enumerate(info["scene"]["things"]) if thing["name"] == landmark]
+            np.testing.assert_allclose(positions[row, 2], each[number], atol=1e-6)
         # What it is told is what the grammar says of this thing, and of no other.
         told_of = scene_from_json(info["scene"])
         (goal,) = understand(told_of, said(inputs.sentences)[row]).goals
         assert told_of.things[meant].name == goal.thing
         assert goal != told_of.goals[int(own[names[TRUTH].index("step")])]
     assert told > 0.5 * inputs.size
+    assert beside > 3
 
 
 def test_nothing_else_is_told_unless_the_truth_of_all_things_is_known(tmp_path: Path, dataset: Dataset) -> None:

@@ -29,6 +29,7 @@ from volition.model.checkpoint import Checkpoint, load
 from volition.model.policy import LearnedPolicy
 from volition.robots.g1 import g1
 from volition.sim.choices import layout, skills_of
+from volition.sim.language.reference import Reference, resolve
 from volition.sim.language.say import say
 from volition.sim.randomise import Draw
 from volition.sim.scene import Goal, Scene
@@ -38,6 +39,8 @@ from volition.sim.skills import SKILLS
 from volition.sim.stage import Stage
 from volition.types import Observation
 
+WHAT = (*ROLES, "beside")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
@@ -46,7 +49,7 @@ class Asked:
     skill: str
     seed: int
     text: str
-    role: str  # of sight.ROLES
+    role: str  # "thing" or "place", or "beside" for what these are told by
     called: str  # Reference.tag: by its colour, its place, its neighbour ...
     right: bool
     off: float  # m, from where it is
@@ -91,21 +94,22 @@ def _answer(
     with torch.inference_mode():
         context = model.think(policy.given).context
         guesses = cast(Grounding, model.auxiliaries["grounding"]).positions(context)[0].double().cpu().numpy()
-    names = [name for name in (goal.thing, goal.place) if name]
-    for mention in said.mentions:
-        role = ROLES[0] if mention.thing == goal.thing else ROLES[1]
-        guess = guesses[ROLES.index(role)]
-        nearest = min(places, key=lambda name: float(np.linalg.norm(places[name] - guess)))
-        assert mention.thing in names
+    meant = [(ROLES[mention.thing != goal.thing], mention.thing, mention.reference) for mention in said.mentions]
+    for role, name, reference in (*meant, *_beside(scene, said.references)):
+        away = {one: float(np.linalg.norm(places[one] - guesses[WHAT.index(role)])) for one in places}
+        right = min(away, key=away.__getitem__) == name
         yield Asked(
-            skill=goal.skill,
-            seed=scene.seed,
-            text=said.text,
-            role=role,
-            called=mention.reference.tag,
-            right=nearest == mention.thing,
-            off=float(np.linalg.norm(places[mention.thing] - guess)),
-        )
+            skill=goal.skill, seed=scene.seed, text=said.text, role=role, called=reference.tag, right=right, off=away[name]
+        )  # fmt: skip
+
+
+def _beside(scene: Scene, references: Sequence[Reference]) -> Iterator[tuple[str, str, Reference]]:
+    """The thing by which another one is told; of two, the first, as in training."""
+    landmarks = [reference.landmark for reference in references if reference.landmark is not None]
+    for landmark in landmarks[:1]:
+        meant = resolve(scene, landmark)
+        if len(meant) == 1:
+            yield WHAT[2], meant[0].name, landmark
 
 
 def table(found: Sequence[Asked], title: str) -> Table:
@@ -113,12 +117,12 @@ def table(found: Sequence[Asked], title: str) -> Table:
     for heading in ("skill", "what", "called by its", "right", "95 %", "median cm off"):
         shown.add_column(heading, justify="left" if heading in ("skill", "what", "called by its") else "right")
     for skill in dict.fromkeys(one.skill for one in found):
-        for role in ROLES:
+        for role in WHAT:
             group = [one for one in found if (one.skill, one.role) == (skill, role)]
             tags = sorted({one.called for one in group})
             for tag in tags:
                 shown.add_row(skill, role, tag, *_figures([one for one in group if one.called == tag]))
-            if len(tags) > 1:
+            if tags:
                 shown.add_row(skill, role, "[bold]any[/bold]", *_figures(group), end_section=True)
     shown.add_row("[bold]all[/bold]", "", "", *_figures(found))
     return shown

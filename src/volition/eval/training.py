@@ -335,7 +335,7 @@ def _sentences(datasets: Sequence[Dataset], splits: Sequence[Split], view: Batch
         for episode in part.train:
             record = dataset.record(episode)
             for task in record.tasks:
-                found += phrases.whole(episode, record.info, task)
+                found += [said.text for said in phrases.whole(episode, record.info, task)]
             if view.reasons and "scene" in record.info:
                 known = scene_from_json(record.info["scene"])
                 found += [text for goal in known.goals for text in examples(goal, known)]

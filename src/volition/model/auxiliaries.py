@@ -89,12 +89,12 @@ def same_sentence(sentences: Sentences) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class GroundingConfig:
-    """`things` is G of Truth: the thing the words mean, the place, ... A weight of 0 leaves that part out.
+    """`things` is G of Truth: the thing the words mean, the place, what it is told by. A weight of 0 leaves that part out.
 
     `spot_weight` is for fusions that look for things themselves (Context.spots), `point_weight` for the others.
     """
 
-    things: int = 2
+    things: int = 3
     position_weight: float = 0.2
     point_weight: float = 0.05
     spot_weight: float = 0.2

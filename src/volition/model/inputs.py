@@ -71,7 +71,9 @@ class Inputs:
 class Truth:
     """What the simulator knows and cameras do not: for auxiliary losses. None where the data set does not have it."""
 
-    positions: Tensor | None = None  # (B, G, 3) float, m, pelvis frame: the thing the words mean, the place, ...
+    positions: Tensor | None = (
+        None  # (B, G, 3) float, m, pelvis frame: the thing the words mean, the place, and the thing it is told by ("next to the can")
+    )
     points: Tensor | None = None  # (B, V, G, 2) float: where they are in each picture, 0 to 1 right and down
     present: Tensor | None = None  # (B, G) bool: there is such a thing
     visible: Tensor | None = None  # (B, V, G) bool: it is inside the picture

@@ -182,7 +182,8 @@ class Maker:
         asked.pop("family", None)
         sizes = Sizes(
             vision=views.width,
-            words=language.width,
+            words=language.words if isinstance(language, Reader) else language.width,
+            pooled=language.width,
             state=state.width,
             patches=self._tokens(views),
             steps=state.tokens,

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from volition.data.augment import MOVED, Augmentation
+from volition.data.augment import Augmentation
 from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS, TRUTH_THINGS
 from volition.data.loader import Loader, LoaderConfig
 from volition.data.statistics import Moments
@@ -23,13 +22,14 @@ from volition.model.inputs import Inputs, Sentences, Targets, Truth
 from volition.robots.primitives import NAMES as PRIMITIVE_NAMES
 from volition.sim.language.asks import ask
 from volition.sim.scene import Goal, Scene, scene_from_json
-from volition.sim.sight import CELLS, MANY, ROLES, unpack
+from volition.sim.sight import MANY, ROLES
 from volition.sim.stage import SIDES
 from volition.train.errors import TrainError
-from volition.train.phrases import Phrases
+from volition.train.phrases import Phrases, Said
 from volition.train.reasons import reason
 from volition.train.shown import Examples, shown_of, task_of
 from volition.train.taught import main_action, names_of
+from volition.train.truths import Truths, as_float, numbers_of, things_of
 from volition.transforms.codec import Codec, Frame, hands_of
 from volition.transforms.scale import Kind, scale_of
 from volition.types import ActionSpec
@@ -145,6 +145,7 @@ class Batches:
         self._truth = (
             {name: place for place, name in enumerate(dataset.feature(TRUTH).names or ())} if self._known else {}
         )
+        self._truths = Truths(dataset, config.cameras)
         self._examples = self._shows(episodes) if config.shown else None
         self.loader = Loader(dataset, self._windows, loader, episodes=episodes, augment=self._change, often=often)
 
@@ -182,9 +183,10 @@ class Batches:
             ways = self._phrases.step(episode, info, sample["task"], step - late)
         else:
             ways = self._phrases.whole(episode, info, sample["task"])
-        words = {"task": ways[int(rng.integers(len(ways)))], "which": np.int64(self._task(info, step - late))}
+        said = ways[int(rng.integers(len(ways)))]
+        words = {"task": said.text, "which": np.int64(self._task(info, step - late))}
         if TRUTH_THINGS in self._windows.states:
-            words["meant_things"] = np.array([-1, -1])
+            words |= {"meant_things": things_of(info, step - late, said), "other": np.bool_(False)}
             if self.config.phrases > 1 and info.get("split") == "train" and "encounter" in info:
                 return {**sample, **words, **self._asked(info, sample, rng)}
             others = self._phrases.others(episode, info, step) if rng.random() < self.config.others else ()
@@ -212,17 +214,18 @@ class Batches:
         return {
             "task": said.text,
             column: np.full_like(sample[column], float(PRIMITIVE_NAMES.index(said.primitive))),
-            "meant_things": np.array([names.index(said.thing) if said.thing else len(names), len(names)]),
+            "meant_things": np.array([names.index(said.thing) if said.thing else MANY, MANY, MANY]),
+            "other": np.bool_(True),
             "late": np.bool_(False),
             "meant": np.ones(self.config.chunk, dtype=bool),
         }
 
-    def _other(self, info: Mapping[str, Any], goal: Goal, text: str) -> dict[str, Any]:
+    def _other(self, info: Mapping[str, Any], goal: Goal, said: Said) -> dict[str, Any]:
         """A window that is told something else: where that is, and no action."""
-        names = [thing["name"] for thing in info["scene"]["things"]]
         return {
-            "task": text,
-            "meant_things": np.array([names.index(name) if name else len(names) for name in (goal.thing, goal.place)]),
+            "task": said.text,
+            "meant_things": numbers_of(info, (goal.thing, goal.place, said.landmark)),
+            "other": np.bool_(True),
             "late": np.bool_(False),
             "meant": np.zeros(self.config.chunk, dtype=bool),
         }
@@ -275,87 +278,21 @@ class Batches:
         now = states[:, -1]
         inputs = Inputs(
             images={camera: torch.from_numpy(batch[IMAGES + camera]) for camera in self.config.cameras},
-            state=_float(self.codec.state(states)),
+            state=as_float(self.codec.state(states)),
             seen=torch.from_numpy(~batch[HISTORY_PAD]),
             sentences=self._read(batch["task"]),
-            done=_float(self.codec.encode(batch[BEFORE + column], now)) if self.config.before else None,
+            done=as_float(self.codec.encode(batch[BEFORE + column], now)) if self.config.before else None,
             done_mask=torch.from_numpy(~batch[BEFORE_PAD]) if self.config.before else None,
             shown=shown_of(batch) if self.config.shown else None,
         )
         targets = Targets(
-            actions=_float(self.codec.encode(batch[column], now)),
+            actions=as_float(self.codec.encode(batch[column], now)),
             real=torch.from_numpy(~batch[ACTION_PAD] & batch["meant"]),
             reasoning=self._read(batch["reason"]) if self.config.reasons else None,
             task=torch.from_numpy(batch["which"]),
-            truth=self._what_is_true(batch) if self._known else Truth(),
+            truth=self._truths.of(batch) if self._known else Truth(),
         )
         return inputs, targets
-
-    def _what_is_true(self, batch: Sample) -> Truth:
-        values, at = batch[TRUTH][:, -1], self._truth
-        cameras = self.config.cameras
-        known = list(self.dataset.feature(TRUTH_CELLS).names or ())
-        begins = [known.index(f"{camera}.{ROLES[0]}.0") for camera in cameras]
-
-        def column(name: str) -> np.ndarray:
-            return values[:, at[name]]
-
-        points = np.stack([[[column(f"{c}.{r}.{p}") for p in "uv"] for r in ROLES] for c in cameras])  # (V, G, 2, B)
-        inside = np.stack([[column(f"{c}.{r}.inside") for r in ROLES] for c in cameras])  # (V, G, B)
-        rows = np.stack([batch[TRUTH_CELLS][:, -1, first : first + CELLS] for first in begins], axis=1)  # (B, V, CELLS)
-        seen, masks = points.transpose(3, 0, 1, 2), unpack(rows).astype(np.float64)  # (B, V, G, 2), (B, V, h, w)
-        visible = inside.transpose(2, 0, 1) > 0.5
-        positions = np.stack([[column(f"{r}.{a}") for a in "xyz"] for r in ROLES]).transpose(2, 0, 1)
-        present = np.stack([column(f"{r}.present") for r in ROLES], axis=1) > 0.5
-        finished = np.maximum(column("finished"), batch["late"])
-        if "meant_things" in batch:
-            for row in np.flatnonzero(batch["meant_things"][:, 0] >= 0).tolist():
-                positions[row], seen[row], visible[row], present[row] = self._of_others(batch, row)
-                masks[row] = finished[row] = np.nan  # nobody knows
-        if MOVED + IMAGES + cameras[0] in batch:  # the pictures were, so what is known of places in them is too
-            moved = np.stack([batch[MOVED + IMAGES + camera] for camera in cameras], axis=1)  # (B, V, 2)
-            share = moved / np.array(batch[IMAGES + cameras[0]].shape[2:4])
-            seen = seen + share[:, :, None, ::-1]
-            visible &= ((seen >= 0) & (seen < 1)).all(axis=-1)
-            masks = _shifted(_shifted(masks, share[..., 0] * CELLS, 2), share[..., 1] * CELLS, 3)
-        return Truth(
-            positions=_float(positions),
-            points=_float(seen),
-            present=torch.from_numpy(present),
-            visible=torch.from_numpy(visible),
-            masks=_float(masks),
-            finished=_float(finished),
-        )
-
-    def _of_others(self, batch: Sample, row: int) -> tuple[np.ndarray, ...]:
-        """Positions (G, 3), points (V, G, 2), visible (V, G) and present (G,) of the things that a row was told of."""
-        known = list(self.dataset.feature(TRUTH_THINGS).names or ())
-        values = batch[TRUTH_THINGS][row, -1].reshape(MANY, -1)  # (things, numbers of each)
-        parts = [name.removeprefix("0.") for name in known[: values.shape[1]]]
-        things, cameras = batch["meant_things"][row], self.config.cameras
-        there = things < len(values)
-        there &= values[np.minimum(things, len(values) - 1)].any(axis=1)  # a place beyond the last thing: there is none
-        chosen = values[np.where(there, things, 0)]  # (G, numbers)
-        positions = chosen[:, [parts.index(axis) for axis in "xyz"]]
-        points = np.stack([chosen[:, [parts.index(f"{camera}.{p}") for p in "uv"]] for camera in cameras])
-        inside = np.stack([chosen[:, parts.index(f"{camera}.inside")] for camera in cameras]) > 0.5
-        return positions, points, inside & there, there
-
-
-def _shifted(masks: np.ndarray, by: np.ndarray, axis: int) -> np.ndarray:
-    """(B, V, h, w) moved along one axis by a number of cells (B, V) that need not be whole; the edge is repeated."""
-    size = masks.shape[axis]
-    at = np.clip(np.arange(size) - by[..., None], 0, size - 1)  # (B, V, size)
-    low = np.floor(at).astype(int)
-    rest = at - low
-    shape = (*by.shape, size, 1) if axis == 2 else (*by.shape, 1, size)
-    first = np.take_along_axis(masks, low.reshape(shape), axis)
-    second = np.take_along_axis(masks, np.minimum(low + 1, size - 1).reshape(shape), axis)
-    return first + rest.reshape(shape) * (second - first)
-
-
-def _float(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
 def _same(datasets: Sequence[Dataset], value: Callable[[Dataset], Any], what: str) -> Any:

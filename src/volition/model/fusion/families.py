@@ -1,4 +1,4 @@
-"""Every fusion by name: `build("pooled", Sizes(vision=128, words=384, state=64, patches=16), width=256)`."""
+"""Every fusion by name: `build("pooled", Sizes(vision=128, words=384, pooled=384, state=64, patches=16), width=256)`."""
 
 from __future__ import annotations
 

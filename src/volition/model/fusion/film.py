@@ -38,7 +38,7 @@ class FilmFusion(nn.Module):
         self.config = config
         self.sizes = sizes
         self.rounds = nn.ModuleList(
-            FilmRound(sizes.vision, words=sizes.words, feed=config.feed * sizes.vision, dropout=config.dropout)
+            FilmRound(sizes.vision, words=sizes.pooled, feed=config.feed * sizes.vision, dropout=config.dropout)
             for _ in range(config.rounds)
         )
         self.pooled = PooledFusion(config, sizes)

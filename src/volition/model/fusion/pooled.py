@@ -44,7 +44,7 @@ class PooledFusion(nn.Module):
         self.sizes = sizes
         self.width = config.width
         self.vision = nn.Linear(sizes.vision * (sizes.patches if config.flatten else 1), config.vision)
-        self.words = nn.Linear(sizes.words, config.words)
+        self.words = nn.Linear(sizes.pooled, config.words)
         self.state = nn.Linear(sizes.state * sizes.steps, config.state)
         # The senses come in scales of their own; beside each other none may drown the rest.
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in (config.vision, config.words, config.state))

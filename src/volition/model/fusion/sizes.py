@@ -18,13 +18,14 @@ from volition.model.inputs import Words
 class Sizes:
     vision: int  # width of a picture's token
     words: int  # width of a word
+    pooled: int  # width of all words pooled
     state: int  # width of a state's token
     patches: int  # N: tokens of all pictures, cameras and steps together
     steps: int = 1  # M: tokens of the state
     cells: tuple[int, int] | None = None  # rows and columns of a picture's tokens; None where they are no grid
 
     def __post_init__(self) -> None:
-        if min(self.vision, self.words, self.state, self.patches, self.steps) < 1:
+        if min(self.vision, self.words, self.pooled, self.state, self.patches, self.steps) < 1:
             raise ContractError(f"{self} is not what a fusion can be built for; every width and number is at least 1.")
 
     def check(self, vision: Tensor, words: Words, state: Tensor) -> None:
@@ -40,7 +41,7 @@ class Sizes:
                 )
         rows = vision.shape[0]  # not len(), which fixes the batch when a model is exported
         alike = state.shape[0] == rows and words.tokens.shape[0] == rows and words.mask.shape == words.tokens.shape[:2]
-        if not alike or words.pooled.shape != (rows, self.words):
+        if not alike or words.pooled.shape != (rows, self.pooled):
             raise ContractError(
                 f"Vision {tuple(vision.shape)}, words {tuple(words.tokens.shape)} with a mask {tuple(words.mask.shape)} and "
                 f"{tuple(words.pooled.shape)} pooled, and state {tuple(state.shape)} are not of one batch."

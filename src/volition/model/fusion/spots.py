@@ -32,7 +32,7 @@ class SpotsConfig:
     """
 
     width: int = 512
-    things: int = 2
+    things: int = 3
     free: int = 6
     match: int = 64
     seen: int = 24
@@ -65,10 +65,10 @@ class SpotsFusion(nn.Module):
         self.relations = Relations(
             RelationsConfig(width=config.relations, rounds=config.rounds),
             vision=sizes.vision,
-            words=sizes.words,
+            words=sizes.pooled,
             cells=sizes.cells,
         )
-        self.ask = nn.Linear(sizes.words, count * config.match)
+        self.ask = nn.Linear(sizes.pooled, count * config.match)
         self.answer = nn.Sequential(
             nn.Linear(sizes.vision + config.relations, config.match), nn.GELU(), nn.Linear(config.match, config.match)
         )
@@ -76,7 +76,7 @@ class SpotsFusion(nn.Module):
         self.aside = nn.Linear(sizes.vision, 2)  # from a cell's middle, in cells
         self.see = nn.Linear(sizes.vision, config.seen)
         self.glance = nn.Linear(sizes.vision, config.glance)
-        self.words = nn.Sequential(nn.Linear(sizes.words, config.words), nn.LayerNorm(config.words))
+        self.words = nn.Sequential(nn.Linear(sizes.pooled, config.words), nn.LayerNorm(config.words))
         self.state = nn.Sequential(nn.Linear(sizes.state * sizes.steps, config.state), nn.LayerNorm(config.state))
         numbers = self.pictures * (count * (3 + config.seen) + config.glance) + config.words + config.state
         layers: list[nn.Module] = []

@@ -1,7 +1,7 @@
 """A small trained reader on top of a language encoder: which words matter, and to what, is learned with the policy.
 
     Words (tokens, pooled) --transformer--> a few questions look at the words
-        --> tokens and pooled of the encoder beside what was found
+        --> what the encoder pooled, and beside it what was found
 
 What a frozen encoder pools says what a sentence is about; "next to the red one" and "the red one" are alike in it.
 """
@@ -35,19 +35,17 @@ class ReaderConfig:
 
 
 class Reader(nn.Module):
-    """`words` is the width of what the language encoder gives."""
+    """`words` is the width of what the language encoder gives, and of tokens, which stay; `width` that of what is pooled."""
 
     def __init__(self, config: ReaderConfig, *, words: int) -> None:
         super().__init__()
-        more = config.questions * config.width
-        self.config, self.width = config, words + more
+        self.config, self.words, self.width = config, words, words + config.questions * config.width
         self.enter = nn.Linear(words, config.width)
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.questions = nn.Parameter(torch.randn(config.questions, config.width) * config.width**-0.5)
         self.look = Attention(config.width, config.heads, context=config.width)
         self.found = nn.LayerNorm(config.width)
-        self.give = nn.Linear(config.width, more)
 
     def forward(self, words: Words) -> Words:
         read = self.enter(words.tokens)
@@ -56,8 +54,4 @@ class Reader(nn.Module):
         read = self.norm(read)
         asked = self.questions.expand(read.shape[0], -1, -1)
         found: Tensor = self.found(self.look(asked, read, mask=words.mask))  # (B, Q, width)
-        return Words(
-            tokens=torch.cat([words.tokens, self.give(read)], dim=-1),
-            mask=words.mask,
-            pooled=torch.cat([words.pooled, found.flatten(1)], dim=-1),
-        )
+        return Words(tokens=words.tokens, mask=words.mask, pooled=torch.cat([words.pooled, found.flatten(1)], dim=-1))

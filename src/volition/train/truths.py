@@ -1,0 +1,114 @@
+"""What the simulator knows of a batch's windows, as targets for auxiliary losses: where the things are that the words mean.
+
+columns truth, truth.cells, truth.things + which things each row's words mean --Truths.of--> Truth
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from volition.data.augment import MOVED
+from volition.data.feature import IMAGES, TRUTH, TRUTH_CELLS, TRUTH_THINGS
+from volition.data.store import Dataset
+from volition.data.windows import Sample
+from volition.model.inputs import Truth
+from volition.sim.scene import Goal
+from volition.sim.sight import CELLS, MANY, ROLES, unpack
+from volition.train.phrases import Said
+
+
+class Truths:
+    """Of one data set. G is the thing, the place, and the thing by which the words tell it from others."""
+
+    def __init__(self, dataset: Dataset, cameras: Sequence[str]) -> None:
+        self._dataset, self._cameras = dataset, cameras
+
+    def of(self, batch: Sample) -> Truth:
+        values = batch[TRUTH][:, -1]
+        at = {name: place for place, name in enumerate(self._dataset.feature(TRUTH).names or ())}
+        cameras = self._cameras
+        known = list(self._dataset.feature(TRUTH_CELLS).names or ())
+        begins = [known.index(f"{camera}.{ROLES[0]}.0") for camera in cameras]
+
+        def column(name: str) -> np.ndarray:
+            return values[:, at[name]]
+
+        points = np.stack([[[column(f"{c}.{r}.{p}") for p in "uv"] for r in ROLES] for c in cameras])  # (V, G, 2, B)
+        inside = np.stack([[column(f"{c}.{r}.inside") for r in ROLES] for c in cameras])  # (V, G, B)
+        rows = np.stack([batch[TRUTH_CELLS][:, -1, first : first + CELLS] for first in begins], axis=1)  # (B, V, CELLS)
+        seen, masks = points.transpose(3, 0, 1, 2), unpack(rows).astype(np.float64)  # (B, V, G, 2), (B, V, h, w)
+        visible = inside.transpose(2, 0, 1) > 0.5
+        positions = np.stack([[column(f"{r}.{a}") for a in "xyz"] for r in ROLES]).transpose(2, 0, 1)
+        present = np.stack([column(f"{r}.present") for r in ROLES], axis=1) > 0.5
+        # Which thing it stands beside is known by the sentence alone, and only where all things' places are.
+        positions, present = (np.concatenate([one, np.zeros_like(one[:, :1])], axis=1) for one in (positions, present))
+        seen, visible = (np.concatenate([one, np.zeros_like(one[:, :, :1])], axis=2) for one in (seen, visible))
+        finished = np.maximum(column("finished"), batch["late"])
+        if "meant_things" in batch:
+            for row in np.flatnonzero(batch["meant_things"][:, 0] >= 0).tolist():
+                positions[row], seen[row], visible[row], present[row] = self._of_things(batch, row)
+                if batch["other"][row]:
+                    masks[row] = finished[row] = np.nan  # nobody knows
+        if MOVED + IMAGES + cameras[0] in batch:  # the pictures were, so what is known of places in them is too
+            moved = np.stack([batch[MOVED + IMAGES + camera] for camera in cameras], axis=1)  # (B, V, 2)
+            share = moved / np.array(batch[IMAGES + cameras[0]].shape[2:4])
+            seen = seen + share[:, :, None, ::-1]
+            visible &= ((seen >= 0) & (seen < 1)).all(axis=-1)
+            masks = _shifted(_shifted(masks, share[..., 0] * CELLS, 2), share[..., 1] * CELLS, 3)
+        return Truth(
+            positions=as_float(positions),
+            points=as_float(seen),
+            present=torch.from_numpy(present),
+            visible=torch.from_numpy(visible),
+            masks=as_float(masks),
+            finished=as_float(finished),
+        )
+
+    def _of_things(self, batch: Sample, row: int) -> tuple[np.ndarray, ...]:
+        """Positions (G, 3), points (V, G, 2), visible (V, G) and present (G,) of the things that a row was told of."""
+        known = list(self._dataset.feature(TRUTH_THINGS).names or ())
+        values = batch[TRUTH_THINGS][row, -1].reshape(MANY, -1)  # (things, numbers of each)
+        parts = [name.removeprefix("0.") for name in known[: values.shape[1]]]
+        things, cameras = batch["meant_things"][row], self._cameras
+        there = things < len(values)
+        there &= values[np.minimum(things, len(values) - 1)].any(axis=1)  # a place beyond the last thing: there is none
+        chosen = values[np.where(there, things, 0)]  # (G, numbers)
+        positions = chosen[:, [parts.index(axis) for axis in "xyz"]]
+        points = np.stack([chosen[:, [parts.index(f"{camera}.{p}") for p in "uv"]] for camera in cameras])
+        inside = np.stack([chosen[:, parts.index(f"{camera}.inside")] for camera in cameras]) > 0.5
+        return positions, points, inside & there, there
+
+
+def things_of(info: Mapping[str, Any], step: int, said: Said) -> np.ndarray:
+    """Numbers of the things that the words of an episode's own step mean; -1 where its goals are not known."""
+    if "scene" not in info or step >= len(info.get("goals", ())):
+        return np.full(3, -1)
+    goal = Goal(**info["goals"][step])
+    return numbers_of(info, (goal.thing, goal.place, said.landmark))
+
+
+def numbers_of(info: Mapping[str, Any], names: Sequence[str]) -> np.ndarray:
+    """Of things in `truth.things`, by their names; MANY where none is meant."""
+    known = [thing["name"] for thing in info["scene"]["things"]]
+    return np.array([known.index(name) if name else MANY for name in names])
+
+
+def _shifted(masks: np.ndarray, by: np.ndarray, axis: int) -> np.ndarray:
+    """(B, V, h, w) moved along one axis by a number of cells (B, V) that need not be whole; the edge is repeated."""
+    size = masks.shape[axis]
+    at = np.clip(np.arange(size) - by[..., None], 0, size - 1)  # (B, V, size)
+    low = np.floor(at).astype(int)
+    rest = at - low
+    shape = (*by.shape, size, 1) if axis == 2 else (*by.shape, 1, size)
+    first = np.take_along_axis(masks, low.reshape(shape), axis)
+    second = np.take_along_axis(masks, np.minimum(low + 1, size - 1).reshape(shape), axis)
+    return first + rest.reshape(shape) * (second - first)
+
+
+def as_float(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
