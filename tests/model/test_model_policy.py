@@ -152,7 +152,7 @@ def test_serving_sees_what_training_saw(dataset: Dataset, changes: Any) -> None:
             wanted = codec.decode(model.act(seen[-1])[0].double().numpy(), states[frame])
         np.testing.assert_array_equal(chunk.values, wanted)
         assert (chunk.stamp, chunk.spec, chunk.dt) == (given.stamp, "ee", 0.1)
-        policy._done[-1] = recorded[frame]  # what was done is what was recorded
+        policy._memory._done[-1] = recorded[frame]  # what was done is what was recorded
 
 
 def test_a_served_chunk_keeps_its_own_first_action_as_the_one_done_before(dataset: Dataset) -> None:

@@ -86,10 +86,22 @@ class RunConfig:
     """Give one instruction to one robot, through the same loop and shield that everything uses.
 
     Example: volition run "wave, then turn left" --out out/wave --video
+
+    With a policy that runs on a server: volition run "press the red button" --policy ws://127.0.0.1:8000
     """
 
     instruction: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="INSTRUCTION")]
     """What the robot is told, in plain English and in quotes."""
+    policy: str | None = None
+    """Address of a policy server that speaks the openpi protocol; the robot then stands at a table."""
+    schema: Path | None = None
+    """What that server expects, as JSON, where it does not say so itself."""
+    key_file: Path | None = None
+    """File with that server's API key; without it the variable VOLITION_API_KEY counts."""
+    answer_ms: float = 500.0
+    """Longest wait for an answer of that server, 10 to 60000 ms; then the shield holds the robot."""
+    scene_seed: int | None = None
+    """Which scene a policy on a server gets; without it the first one in which the command is clear."""
     robot: Literal["sim"] = "sim"
     """Which robot to run on; `sim` is the G1 in physics."""
     out: Path | None = None
@@ -109,10 +121,21 @@ class RunConfig:
             raise ContractError(f"RunConfig.robot is {self.robot!r}; it must be one of {', '.join(ROBOTS)}.")
         _check_seed("RunConfig", self.seed)
         _check_seconds("RunConfig", self.seconds)
-        if self.video and self.out is None:
+        if self.video and self.out is None and self.policy is None:
             raise ContractError("RunConfig.video is True but RunConfig.out is None; say where to write with out.")
+        if self.policy is not None:
+            _check_remote(self)
         if self.latency_ms is not None and not 0 <= self.latency_ms <= 5000:
             raise ContractError(f"RunConfig.latency_ms is {self.latency_ms}; it must be 0 to 5000 ms, or none.")
+
+
+def _check_remote(config: RunConfig) -> None:
+    if config.scene_seed is not None:
+        _check_seed("RunConfig", config.scene_seed, "scene_seed")
+    if config.latency_ms is not None:
+        raise ContractError("RunConfig.latency_ms is for policies here; the time of one on a server is measured.")
+    if not 10 <= config.answer_ms <= 60_000:
+        raise ContractError(f"RunConfig.answer_ms is {config.answer_ms}; it must be 10 to 60000 ms.")
 
 
 @dataclass(frozen=True, kw_only=True)

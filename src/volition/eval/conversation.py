@@ -26,6 +26,9 @@ from volition.eval.request import Refusal, Request, inventory, read, scene_for, 
 from volition.eval.rollout import Rig
 from volition.eval.skill_film import look
 from volition.eval.trials import Sensing
+from volition.export.folder import is_exported
+from volition.export.folder import read as read_exported
+from volition.export.policy import ExportedPolicy
 from volition.model.checkpoint import load
 from volition.model.policy import LearnedPolicy
 from volition.model.steps.policy import Steps
@@ -38,7 +41,7 @@ from volition.sim.scene import Scene, Thing
 from volition.sim.skills import SKILLS
 from volition.sim.stage import Stage
 from volition.sim.tasks.wipe_surface import COVERED
-from volition.types import RobotState
+from volition.types import RobotSpec, RobotState
 
 Row = dict[str, Any]
 QUIT = ("quit", "exit", "bye", "q")
@@ -56,10 +59,14 @@ WHY = {
 
 
 class Conversation:
-    """One stage on which one command follows another; `policy` is told one step at a time."""
+    """One stage on which one command follows another; `policy` is told one step at a time. `measured`: its own wall time
+    counts, as for one that is elsewhere, and not the scene's latency."""
 
-    def __init__(self, stage: Stage, rig: Rig, policy: Policy, *, out: Path | None = None) -> None:
+    def __init__(
+        self, stage: Stage, rig: Rig, policy: Policy, *, out: Path | None = None, measured: bool = False
+    ) -> None:
         self._stage, self._rig, self._out = stage, rig, out
+        self._latency = None if measured else stage.scene.physics.latency_s
         self._policy = Sensing(Steps(policy), stage.scene)
         self._guard = rig.guard()
         self.over = False  # the robot has fallen, or somebody stopped it
@@ -101,7 +108,7 @@ class Conversation:
             self._policy,
             request.text,
             limit_s=min(limit, seconds),
-            latency_s=stage.scene.physics.latency_s,
+            latency_s=self._latency,
             guard=self._guard,
             recorder=None if self._out is None else Recorder(self._out / f"run-{begin:05.1f}s"),
             on_tick=tick,
@@ -170,14 +177,25 @@ class TableFilm:
 
 def converse(config: DemoConfig, folder: Path) -> int:
     """Exit code 0: every command was reached, by the referee; 1: one was not. Refused at once: an InstructionError."""
-    console, began = Console(), time.perf_counter()
+    if is_exported(folder):
+        found = read_exported(folder)
+        spec = g1(found.manifest.picture[0])
+        exported = ExportedPolicy(found, spec, seed=config.seed)
+        return talk_to(exported, config, spec, taught(found.manifest.tasks), name=str(folder))
     checkpoint = load(folder)
-    skills = taught(checkpoint.design.shapes.tasks)
+    spec = g1(checkpoint.design.shapes.picture[0])
+    policy = LearnedPolicy(checkpoint, spec, seed=config.seed)
+    return talk_to(policy, config, spec, taught(checkpoint.design.shapes.tasks), name=str(folder))
+
+
+def talk_to(
+    policy: Policy, config: DemoConfig, spec: RobotSpec, skills: tuple[str, ...], *, name: str, measured: bool = False
+) -> int:
+    """The same with any policy that can do these skills; `name` is for the summary."""
+    console, began = Console(), time.perf_counter()
     text = config.say or ""
     scene = scene_for(text, config.scene_seed, skills)
     first = read(scene, text or suggestion(scene), skills) if text or not config.talk else None
-    spec = g1(checkpoint.design.shapes.picture[0])
-    policy = LearnedPolicy(checkpoint, spec, seed=config.seed)
     poster = Poster(config.width, config.height) if config.video else None
     stage = Stage(scene, spec, cameras=True, view=poster.view_size if poster else None, shadows=poster is not None)
     rows: list[Row] = []
@@ -187,13 +205,13 @@ def converse(config: DemoConfig, folder: Path) -> int:
         if poster is not None:
             mp4 = Mp4(config.out / "demo.mp4", width=config.width, height=config.height, fps=config.fps)
             film = TableFilm(stack.enter_context(mp4), poster, stage, config.fps)
-        talk = Conversation(stage, Rig(spec), policy, out=config.out)
+        talk = Conversation(stage, Rig(spec), policy, out=config.out, measured=measured)
         console.print(f"Here are: {inventory(scene)}.", highlight=False)
         for request in _requests(console, talk, first, skills, listen=config.talk):
             rows.append(_do(console, talk, request, config, film))
             if talk.over:
                 break
-    summary = {"policy": str(folder), "scene": scene.to_json(), "seed": config.seed, "instructions": rows}
+    summary = {"policy": name, "scene": scene.to_json(), "seed": config.seed, "instructions": rows}
     write_summary(config.out, {**summary, "wall_s": round(time.perf_counter() - began, 1)})
     video = f", video: {config.out / 'demo.mp4'}" if film is not None and film.frames else ""
     console.print(f"Summary: {config.out / 'summary.json'}{video}", highlight=False)

@@ -26,6 +26,7 @@ from volition.eval.runner import Crew, Row
 from volition.eval.suites import asked
 from volition.eval.tables import HEADINGS, cells, markdown, sentences, table
 from volition.eval.tried import AGAINST, try_all
+from volition.export.folder import is_exported
 
 OUT = Path("out/report")
 RESULTS = "results.json"
@@ -65,7 +66,10 @@ def _report(config: EvalConfig, *, reproduces: str = "") -> list[Row]:
         Console().print(sentence)
     write_json(out / RESULTS, results)
     (out / "results.md").write_text(markdown(lines), encoding="utf-8")
-    films = filmed(rows, 0 if is_rival(checkpoint) else config.films, out, _crew(config, checkpoint))
+    # Films show what a policy looks at, which neither of these can say.
+    films = filmed(
+        rows, 0 if is_rival(checkpoint) or is_exported(checkpoint) else config.films, out, _crew(config, checkpoint)
+    )
     report = Report(
         manifest=manifest, rows=rows, lines=lines, films=films, compared=results.get("against", []), others=others
     )

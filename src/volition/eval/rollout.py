@@ -13,6 +13,7 @@ from volition.runtime.loop import Loop
 from volition.runtime.recorder import Recorder
 from volition.runtime.report import RunSummary, Tick
 from volition.safety.collision import CollisionModel
+from volition.safety.config import ShieldConfig
 from volition.safety.guard import Guard
 from volition.safety.shield import Shield
 from volition.sim.session import Session
@@ -27,8 +28,8 @@ class Rig:
         self.body = WholeBody(spec)
         self.collision = CollisionModel(spec, light_g1())
 
-    def guard(self) -> Guard:
-        return Guard(Shield(self.spec, collision=self.collision))
+    def guard(self, config: ShieldConfig | None = None) -> Guard:
+        return Guard(Shield(self.spec, config=config, collision=self.collision))
 
     def rollout(
         self,

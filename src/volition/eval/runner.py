@@ -6,11 +6,10 @@ Jobs -> workers (a Tester each) -> trials.jsonl, one row a trial -> rows in the 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +25,7 @@ from volition.eval.suites import Job
 from volition.eval.trials import Tester
 from volition.export.folder import is_exported, read
 from volition.model.checkpoint import load
+from volition.processes import pool
 from volition.sim.language.say import say
 from volition.sim.scene import Goal, Scene
 
@@ -69,8 +69,8 @@ def run_jobs(
 
 def spread(work: Callable[[Task], Result], tasks: Sequence[Task], crew: Crew) -> Iterator[tuple[Task, Result]]:
     """Each task with what came of it, in the order in which they end. `work` runs in a worker, where `tester()` is."""
-    with _pool(crew) as pool:
-        waiting = {pool.submit(work, task): task for task in tasks}
+    with pool(crew.workers, _begin, (str(crew.checkpoint), crew.device, crew.shown)) as executor:
+        waiting = {executor.submit(work, task): task for task in tasks}
         while waiting:
             ended, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in ended:
@@ -137,15 +137,6 @@ def _known(path: Path) -> dict[str, Row]:
         whole += len(line)
     os.truncate(path, whole)
     return rows
-
-
-def _pool(crew: Crew) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        max_workers=crew.workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(str(crew.checkpoint), crew.device, crew.shown),
-    )
 
 
 def _begin(checkpoint: str, device: str, shown: Path | None) -> None:

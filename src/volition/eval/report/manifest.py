@@ -21,8 +21,9 @@ import torch
 
 import volition
 from volition.eval.configs import EvalConfig
-from volition.eval.contestants import is_rival, rival_about, rival_hash
+from volition.eval.contestants import exported_about, exported_hash, is_rival, rival_about, rival_hash
 from volition.eval.suites import FIRST
+from volition.export.folder import is_exported
 from volition.model.checkpoint import load
 
 _WAIT_S = 10.0  # for git
@@ -62,6 +63,8 @@ def manifest_of(config: EvalConfig, checkpoint: Path, *, reproduces: str = "") -
 
 
 def _about(checkpoint: Path) -> dict[str, Any]:
+    if is_exported(checkpoint):
+        return exported_about(checkpoint)
     found = load(checkpoint)
     return {
         "folder": str(checkpoint),
@@ -86,6 +89,8 @@ def hash_of(checkpoint: Path) -> str:
     """Of the weights and the statistics: what decides what the policy does."""
     if is_rival(checkpoint):
         return rival_hash()
+    if is_exported(checkpoint):
+        return exported_hash(checkpoint)
     digest = hashlib.sha256()
     for name in ("model.safetensors", "stats.json"):
         digest.update((checkpoint / name).read_bytes())

@@ -64,7 +64,7 @@ def _tried(report: Report) -> str:
     parts = {
         "checkpoint": f"<code>{escape(policy['folder'])}</code>",
         "recipe": escape(f"{policy['recipe']}, size {policy['size']}"),
-        "parameters": f"{policy['parameters']:,}".replace(",", " "),
+        "parameters": "" if policy["parameters"] is None else f"{policy['parameters']:,}".replace(",", " "),
         "trained": "" if policy.get("step") is None else f"{policy['step']} steps",
         "tried": "<br>".join(escape(f"{name}: {TRIED.get(name, '')}; {count} trials") for name, count in found.items()),
         "made": escape(known["made"]),

@@ -1,6 +1,7 @@
 """Random numbers from one explicit generator, on whatever device the model is: the same seed, the same actions.
 
-A generator draws on its own device and the numbers are moved, so that a CPU generator serves a model on a GPU.
+A generator draws on its own device and the numbers are moved, so that a CPU generator serves a model on a GPU. In
+place of the generator of `normal` may stand what was drawn elsewhere: so a model is exported, whose noise is an input.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ def _device(like: Tensor, rng: torch.Generator | None) -> torch.device:
     return like.device if rng is None else rng.device
 
 
-def normal(shape: tuple[int, ...], like: Tensor, rng: torch.Generator | None) -> Tensor:
+def normal(shape: tuple[int, ...], like: Tensor, rng: torch.Generator | Tensor | None) -> Tensor:
     """Standard normal numbers with the type and device of `like`."""
+    if isinstance(rng, Tensor):
+        return rng.to(like)
     return torch.randn(shape, generator=rng, device=_device(like, rng)).to(like)
 
 
