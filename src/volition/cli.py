@@ -23,7 +23,12 @@ from volition.data.commands import CheckConfig, ConvertConfig, ShowConfig
 from volition.doctor import DoctorConfig
 from volition.errors import VolitionError
 from volition.eval.configs import DemoConfig, EvalConfig, FollowConfig, RunConfig, SimConfig
+from volition.eval.latency_config import LatencyConfig
+from volition.export.command import CompressConfig, ExportConfig
 from volition.model.command import ModelsCommand
+from volition.ros.config import ListenConfig, McapConfig, Ros1Config, Ros2Config
+from volition.safety.configs import FaultsConfig, PreflightConfig, ReportConfig, SafetyConfig
+from volition.serve.configs import ServeConfig
 from volition.teach.configs import GenerateConfig, ScenesConfig
 from volition.train.command import TrainCommand
 
@@ -43,6 +48,21 @@ class DataConfig:
         | Annotated[ConvertConfig, tyro.conf.subcommand("convert")]
         | Annotated[CheckConfig, tyro.conf.subcommand("check")]
         | Annotated[ShowConfig, tyro.conf.subcommand("show")]
+        | Annotated[McapConfig, tyro.conf.subcommand("mcap")]
+        | Annotated[ListenConfig, tyro.conf.subcommand("listen")]
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchConfig:
+    """Measure on this machine: how long it takes from the camera to the command, and every recipe's decision.
+
+    Example: volition bench latency
+    """
+
+    command: (
+        Annotated[LatencyConfig, tyro.conf.subcommand("latency")]
+        | Annotated[ModelsCommand, tyro.conf.subcommand("models")]
     )
 
 
@@ -56,6 +76,14 @@ COMMANDS: dict[str, type] = {
     "train": TrainCommand,
     "eval": EvalConfig,
     "follow": FollowConfig,
+    "export": ExportConfig,
+    "compress": CompressConfig,
+    "bench": BenchConfig,
+    "ros1": Ros1Config,
+    "ros2": Ros2Config,
+    "serve": ServeConfig,
+    "preflight": PreflightConfig,
+    "safety": SafetyConfig,
     "doctor": DoctorConfig,
 }
 
@@ -63,13 +91,24 @@ COMMANDS: dict[str, type] = {
 FUNCTIONS: dict[type, str] = {
     EvalConfig: "volition.eval.evaluate:evaluate",
     FollowConfig: "volition.eval.plan:follow",
+    ExportConfig: "volition.export.export:export",
+    CompressConfig: "volition.eval.compression:compress",
+    LatencyConfig: "volition.eval.latency:latency",
     DemoConfig: "volition.eval.demo:demo",
-    RunConfig: "volition.eval.demo:run",
+    RunConfig: "volition.serve.drive:run",
+    ServeConfig: "volition.serve.command:serve",
+    PreflightConfig: "volition.eval.preflight:run",
+    ReportConfig: "volition.eval.safety_report:report",
+    FaultsConfig: "volition.eval.faults:run",
     SimConfig: "volition.eval.scene_page:sim",
     DoctorConfig: "volition.doctor:doctor",
     GenerateConfig: "volition.teach.generate:generate",
     ScenesConfig: "volition.teach.scenes:scenes",
     ModelsCommand: "volition.model.table:models",
+    McapConfig: "volition.ros.mcap:mcap",
+    ListenConfig: "volition.ros.listen2:listen",
+    Ros1Config: "volition.ros.run1:ros1",
+    Ros2Config: "volition.ros.run2:ros2",
     TrainCommand: "volition.eval.training:train",
     ConvertConfig: "volition.data.commands:convert",
     CheckConfig: "volition.data.commands:check",

@@ -193,7 +193,7 @@ def test_a_body_that_fails_leaves_the_robot_to_the_shield(rig):
     run.body.fails_at = 1.0
     summary = run.run(2.0)
     assert summary.status == "time"
-    assert summary.interventions["missing"] >= 4
+    assert summary.interventions["solver"] >= 4
     assert summary.stops == 1
     assert any("ArithmeticError: no solution" in text for _, text in summary.notes)
 

@@ -7,8 +7,10 @@ import pytest
 from safety_tools import DT, HIGH, HOME, LOW, ROBOT, broken_limits, command, state
 
 from volition.errors import ContractError
+from volition.robots.g1_assets import light_g1
 from volition.safety import guard as guard_module
 from volition.safety import reasons
+from volition.safety.collision import CollisionModel
 from volition.safety.guard import Guard
 from volition.safety.log import read_log, summarise, table
 from volition.safety.shield import Shield
@@ -59,17 +61,19 @@ def test_estop_latches_and_resumes_without_a_jump():
     run.check()
 
 
-class Broken:
+class Broken(CollisionModel):
     def near(self, position):
-        raise RuntimeError("the collision model fell over")
+        if self.ready:
+            raise RuntimeError("the collision model fell over")
+        return super().near(position)
 
-    @property
-    def levers(self):
-        return np.ones(43)
+    ready = False
 
 
 def test_exception_inside_is_a_fault_not_a_crash():
-    run = Run(collision=Broken())
+    broken = Broken(ROBOT, light_g1())
+    broken.ready = True
+    run = Run(collision=broken)
     for _ in range(30):
         run.tick(HIGH)
     assert run.guard.holding

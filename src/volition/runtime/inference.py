@@ -162,7 +162,7 @@ class SimulatedInference:
                 f"SimulatedInference.latency_s is {latency_s}; it must be 0 to 60 s, or None to measure."
             )
         self._policy, self._latency = policy, latency_s
-        self._flying: tuple[float, Answer] | None = None  # when it is ready
+        self._flying: tuple[float, Answer, float] | None = None  # when it is ready, and since when
         self._pending: Observation | None = None
 
     @property
@@ -185,9 +185,11 @@ class SimulatedInference:
             self._pending = observation
 
     def poll(self, now: float) -> Answer | None:
-        if self._flying is None or now < self._flying[0] - 1e-6:
+        if self._flying is None:
             return None
-        ready, answer = self._flying
+        ready, answer, began = self._flying
+        if began - 1e-6 <= now < ready - 1e-6:  # a clock that went back must not keep the answer for ever
+            return None
         self._flying = None
         if self._pending is not None:
             # As a worker would: it takes up the latest observation the moment it is free.
@@ -200,7 +202,7 @@ class SimulatedInference:
 
     def _launch(self, observation: Observation, begin: float) -> None:
         answer = _infer(self._policy, observation, self._latency)
-        self._flying = (begin + answer.latency_s, answer)
+        self._flying = (begin + answer.latency_s, answer, begin)
 
 
 def _infer(policy: Policy, observation: Observation, latency_s: float | None = None) -> Answer:

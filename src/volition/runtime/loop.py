@@ -12,69 +12,31 @@ from __future__ import annotations
 
 import contextlib
 import math
-import signal
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from volition.errors import ContractError
 from volition.robots.robot import Robot
+from volition.runtime.body import Body
 from volition.runtime.clock import Clock
 from volition.runtime.executor import Executor
 from volition.runtime.inference import Answer, Inference
+from volition.runtime.interrupts import interrupts, never
+from volition.runtime.oversight import Oversight
 from volition.runtime.recorder import Recorder
 from volition.runtime.report import RunSummary, Status, Tick
 from volition.runtime.rest import Rest
+from volition.runtime.running import Running
+from volition.runtime.sight import Sight
 from volition.safety import reasons
-from volition.types import ActionPoint, Command, Intervention, Observation, RobotState
+from volition.types import ActionChunk, ActionPoint, Command, Intervention, Observation, RobotState
 
 if TYPE_CHECKING:  # the guard is passed in; its module needs MuJoCo, which this one does without
     from volition.safety.guard import Guard
-
-_NOTES = 1000  # a run keeps its latest
-
-
-class Body(Protocol):
-    """Turns actions of one action space into commands: the whole-body controller, or a test's few lines."""
-
-    def reset(self, state: RobotState) -> None: ...
-
-    def resolve(self, point: ActionPoint, state: RobotState) -> Command: ...
-
-
-@dataclass
-class _Run:
-    """What one run has come to so far."""
-
-    instruction: str
-    begin: float
-    limit: float
-    deadline: float  # when the next tick is due
-    until: Callable[[RobotState], bool] | None
-    ticks: int = 0
-    misses: int = 0
-    worst: float = 0.0
-    accepted: int = 0
-    refused: int = 0
-    late: int = 0
-    errors: int = 0
-    seen: int = 0  # guard events that have been handed out, of all it ever had
-    counts: Mapping[str, int] = field(default_factory=dict)  # the guard's, at first of before, then of this run
-    stops: int = 0
-    policy_at: float = 0.0
-    status: Status | None = None  # set when it is decided that the run ends
-    ended: float = 0.0
-    verdict: tuple[Status, float] | None = None  # the policy's, and when to act on it
-    rest: Rest | None = None  # while no policy is followed
-    safe: tuple[Command, ...] = ()  # the last two sent
-    images: Mapping[str, np.ndarray] = field(default_factory=dict)
-    latencies: list[float] = field(default_factory=list)
-    notes: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=_NOTES))
 
 
 class Loop:
@@ -84,7 +46,8 @@ class Loop:
 
     `settle_s`: after the policy says done or failed, its chunk plays out and this passes. `rest_s`: every run ends
     with the arms still and the base brought to a stand within this. `late_s`: a control tick that begins later
-    than this is a miss. `anchor` tells where the robot is in the executor's action space, if somebody knows: the
+    than this is a miss. `oversight`: a person who may pause, take over and approve. `sight`: pictures that cannot be
+    believed are a fault. `anchor` tells where the robot is in the executor's action space, if somebody knows: the
     first chunk then starts there.
     """
 
@@ -101,23 +64,25 @@ class Loop:
         on_tick: Callable[[Tick], None] | None = None,
         cameras: bool = True,
         anchor: Callable[[RobotState], np.ndarray] | None = None,
+        oversight: Oversight | None = None,
+        sight: Sight | None = None,
         settle_s: float = 0.5,
         rest_s: float = 0.6,
         late_s: float = 0.005,
     ) -> None:
         self._robot, self._inference, self._executor, self._body = robot, inference, executor, body
         self._guard, self._clock, self._recorder, self._on_tick = guard, clock, recorder, on_tick
-        self._cameras, self._anchor = cameras, anchor
+        self._cameras, self._anchor, self._oversight, self._sight = cameras, anchor, oversight, sight
         self._settle, self._rest_s, self._late = settle_s, rest_s, late_s
         self._period = 1.0 / robot.spec.control_rate_hz
         self._policy_period = 1.0 / robot.spec.policy_rate_hz
-        self._stepped: _Run | None = None
+        self._stepped: Running | None = None
 
     def run(self, instruction: str, *, limit_s: float, until: Callable[[RobotState], bool] | None = None) -> RunSummary:
         """Follow one instruction until the policy, `until`, the limit or somebody ends it."""
         run = self._begin(instruction, limit_s, until)
         try:
-            with _interrupts() as interrupted:
+            with interrupts() as interrupted:
                 while self._goes_on(run, interrupted):
                     self._attempt(run, interrupted)
                     self._clock.sleep_until(run.deadline)
@@ -138,13 +103,13 @@ class Loop:
         """Wait for the next control tick and do it; False, and nothing done, once the run is over and the robot at rest."""
         if self._stepped is None:
             raise ContractError("Loop.step was called before Loop.start; start it with an instruction.")
-        if not self._goes_on(self._stepped, _never):
+        if not self._goes_on(self._stepped, never):
             return False
         self._clock.sleep_until(self._stepped.deadline)
-        self._attempt(self._stepped, _never)
+        self._attempt(self._stepped, never)
         return True
 
-    def _begin(self, instruction: str, limit_s: float, until: Callable[[RobotState], bool] | None) -> _Run:
+    def _begin(self, instruction: str, limit_s: float, until: Callable[[RobotState], bool] | None) -> Running:
         if not math.isfinite(limit_s) or limit_s <= 0:
             raise ContractError(f"Loop.run: limit_s is {limit_s}; it must be a finite number of seconds above 0.")
         self._inference.start(instruction)  # may refuse the instruction: before the robot is touched
@@ -153,10 +118,20 @@ class Loop:
         self._guard.start(state, begin)
         self._body.reset(state)
         self._executor.reset(None if self._anchor is None else self._anchor(state))
+        if self._oversight is not None:
+            self._oversight.begin(instruction)
+        if self._sight is not None:
+            self._sight.reset()
         if self._recorder is not None:
             self._recorder.start(instruction, self._robot.spec, self._executor.spec)
-        run = _Run(
-            instruction=instruction, begin=begin, limit=begin + limit_s, deadline=begin, until=until, policy_at=begin
+        run = Running(
+            instruction=instruction,
+            begin=begin,
+            limit=begin + limit_s,
+            deadline=begin,
+            last=begin,
+            until=until,
+            policy_at=begin,
         )
         run.seen = self._events()
         run.counts, run.stops = self._guard.counts(), self._guard.faults()
@@ -164,13 +139,16 @@ class Loop:
         run.rest = Rest(self._robot.spec, still, np.zeros_like(still), np.zeros(3), begin)
         return run
 
-    def _goes_on(self, run: _Run, interrupted: Callable[[], bool]) -> bool:
+    def _goes_on(self, run: Running, interrupted: Callable[[], bool]) -> bool:
         resting = run.deadline < run.ended + self._rest_s
         return run.status is None or resting or (interrupted() and run.status != "stopped")
 
-    def _attempt(self, run: _Run, interrupted: Callable[[], bool]) -> None:
+    def _attempt(self, run: Running, interrupted: Callable[[], bool]) -> None:
         """One control tick, and when the next is due."""
         now = self._clock.now()
+        if now < run.last - 1e-6:
+            self._set_back(run, now)
+        run.last = now
         run.worst = max(run.worst, now - run.deadline)
         run.misses += now - run.deadline > self._late
         try:
@@ -189,17 +167,25 @@ class Loop:
             run.ticks += behind
             run.deadline += behind * self._period
 
-    def _tick(self, run: _Run, now: float) -> None:
+    def _tick(self, run: Running, now: float) -> None:
         state = self._robot.read()
-        action, command = None, None
+        action = command = None
         if run.status is None:
-            self._observe(run, state, now)
+            self._oversee(run, state, now)
+        if run.status is None and run.who == "person":
+            command = self._driven(run, state, now)
+        elif run.status is None:
+            if run.who == "policy":
+                self._observe(run, state, now)
             while (answer := self._inference.poll(now)) is not None:
                 self._take(run, answer, now)
-            action = self._executor.sample(now)
-        if action is not None:
+            action = None if run.who != "policy" else self._executor.sample(now)
+        if run.blind and run.status is None and run.who == "policy":
+            action = None
+            self._guard.report(Intervention(stamp=now, reason=reasons.SIGHT, where="cameras", detail=run.blind))
+        elif action is not None:
             command = self._resolve(run, action, state, now)
-        elif run.rest is not None:
+        elif run.rest is not None and run.who != "person":
             command = run.rest.command(now)
         safe = self._guard.apply(command, state, now)
         self._robot.command(safe)
@@ -227,28 +213,42 @@ class Loop:
             self._on_tick(tick)
         self._judge(run, state, now)
 
-    def _observe(self, run: _Run, state: RobotState, now: float) -> None:
+    def _observe(self, run: Running, state: RobotState, now: float) -> None:
         if now < run.policy_at - 0.5 * self._period:
+            return
+        if self._approving and not self._played(now):
             return
         run.policy_at = max(run.policy_at + self._policy_period, now)
         if self._cameras:
             run.images = self._robot.look()
+        if self._sight is not None:
+            run.blind = self._sight.check(run.images, now)
+            if run.blind:
+                return
         self._inference.submit(
             Observation(stamp=state.stamp, state=state, images=run.images, instruction=run.instruction)
         )
 
-    def _take(self, run: _Run, answer: Answer, now: float) -> None:
+    def _take(self, run: Running, answer: Answer, now: float) -> None:
         """Admit, execute and note what the policy answered."""
         run.latencies.append(answer.latency_s)
         if answer.chunk is None:
             run.errors += 1
             self._report(run, now, f"{type(answer.error).__name__}: {answer.error}")
             return
+        if run.who != "policy":
+            return  # it was made for a robot that somebody else moves now
         chunk = self._guard.admit(answer.chunk, now)
         if chunk is None:
             run.refused += 1
             run.notes.append((now, f"chunk of {answer.stamp:.2f} s refused by the shield"))
             return
+        if self._approving and self._oversight is not None:
+            self._oversight.put(chunk)
+            return
+        self._accept(run, chunk, now)
+
+    def _accept(self, run: Running, chunk: ActionChunk, now: float) -> None:
         before = self._executor.chunk
         try:
             accepted = self._executor.accept(chunk, now)
@@ -267,18 +267,88 @@ class Loop:
         if chunk.status != "running" and run.verdict is None:
             run.verdict = (chunk.status, chunk.end + self._settle)
 
-    def _resolve(self, run: _Run, action: ActionPoint | None, state: RobotState, now: float) -> Command | None:
+    def _resolve(self, run: Running, action: ActionPoint | None, state: RobotState, now: float) -> Command | None:
         if action is None:
             return None
         try:
-            return self._body.resolve(action, state)
+            command = self._body.resolve(action, state)
         except Exception as error:  # a solver that fails must not take the loop down: the shield holds
-            text = f"no command: {type(error).__name__}: {error}"
-            if not run.notes or run.notes[-1][1] != text:
-                run.notes.append((now, text))
+            text = f"{type(error).__name__}: {error}"
+            self._guard.report(Intervention(stamp=now, reason=reasons.SOLVER, where="body", detail=text))
+            if not run.notes or run.notes[-1][1] != f"no command: {text}":
+                run.notes.append((now, f"no command: {text}"))
+            return None
+        return replace(command, chunk_stamp=None) if run.approved else command
+
+    @property
+    def _approving(self) -> bool:
+        return self._oversight is not None and self._oversight.asks_for_chunks
+
+    def _played(self, now: float) -> bool:
+        """Whether the chunk that runs is at its end, and none waits for a yes."""
+        return self._executor.chunk is None or (now >= self._executor.chunk.end and not self._inference.busy)
+
+    def _oversee(self, run: Running, state: RobotState, now: float) -> None:
+        """Do what the person says: who is followed from this tick on."""
+        if self._oversight is None:
+            return
+        answer = self._oversight.answer()
+        who = self._oversight.who
+        for event in self._oversight.events(now):
+            self._guard.report(event)
+            run.notes.append((now, f"{event.reason} by a person{': ' * bool(event.detail)}{event.detail}"))
+        if who != run.who:
+            if who == "policy":
+                self._afresh(run, state, now)
+            else:
+                self._settle_down(run, now)
+            driver = self._oversight.driver
+            if who == "person" and driver is not None and run.safe:
+                driver.begin(state, run.safe[-1])
+            run.who = who
+        if answer is not None and answer[1] is not None and answer[0] and who == "policy":
+            # The robot has stood still since the chunk was made: it begins now.
+            run.approved = True
+            self._accept(run, replace(answer[1], stamp=now), now)
+        elif answer is not None and answer[1] is None and not answer[0]:
+            self._end(run, "stopped", now, "the person said no to the instruction")
+
+    def _driven(self, run: Running, state: RobotState, now: float) -> Command | None:
+        driver = None if self._oversight is None else self._oversight.driver
+        try:
+            return None if driver is None else driver.command(state, now)
+        except Exception as error:  # a remote control that fails is a policy that fails
+            self._report(run, now, f"{type(error).__name__}: {error}")
             return None
 
-    def _judge(self, run: _Run, state: RobotState, now: float) -> None:
+    def _afresh(self, run: Running, state: RobotState, now: float) -> None:
+        """Follow the policy from where the robot is now; until its first chunk the robot rests."""
+        self._executor.reset(None if self._anchor is None else self._anchor(state))
+        self._body.reset(state)
+        self._settle_down(run, now)
+        run.policy_at = now
+
+    def _set_back(self, run: Running, now: float) -> None:
+        """The clock went back: what was to come is shifted, what was stamped before is forgotten."""
+        shift = now - (run.last + self._period)
+        why = f"from {run.last:.3f} s to {now:.3f} s"
+        self._guard.forget()
+        self._guard.report(Intervention(stamp=now, reason=reasons.CLOCK, where="clock", detail=why))
+        run.notes.append((now, f"the clock went back {why}"))
+        run.begin, run.limit, run.deadline, run.policy_at = run.begin + shift, run.limit + shift, now, now
+        run.ended += shift if run.status is not None else 0.0
+        run.verdict = None if run.verdict is None else (run.verdict[0], run.verdict[1] + shift)
+        self._executor.reset()
+        self._settle_down(run, now)
+
+    def _settle_down(self, run: Running, now: float) -> None:
+        """From the motion that the last two commands amount to, to rest."""
+        if run.safe:
+            before, last = run.safe[0], run.safe[-1]
+            velocity = (last.position - before.position) / self._period
+            run.rest = Rest(self._robot.spec, last.position, velocity, last.base_velocity, now)
+
+    def _judge(self, run: Running, state: RobotState, now: float) -> None:
         """Whether the run ends with this tick."""
         if run.status is not None:
             return
@@ -292,7 +362,7 @@ class Loop:
             verdict = "time" if run.verdict is None else run.verdict[0]
             self._end(run, verdict, now, f"the time limit of {run.limit - run.begin:g} s")
 
-    def _end(self, run: _Run, status: Status, now: float, note: str) -> None:
+    def _end(self, run: Running, status: Status, now: float, note: str) -> None:
         """Decide that the run is over. What follows is rest, which the summary does not count."""
         if run.status is None:
             run.ended = now
@@ -304,16 +374,13 @@ class Loop:
             run.stops = self._guard.faults() - run.stops
         run.status = status
         run.notes.append((now, note))
-        if run.safe:
-            before, last = run.safe[0], run.safe[-1]
-            velocity = (last.position - before.position) / self._period
-            run.rest = Rest(self._robot.spec, last.position, velocity, last.base_velocity, now)
+        self._settle_down(run, now)
 
     def _events(self) -> int:
         """All events the guard ever had; it keeps the latest of them."""
         return len(self._guard.events) + self._guard.dropped
 
-    def _calm(self, run: _Run) -> None:
+    def _calm(self, run: Running) -> None:
         """After an error: bring the robot to rest without recorder, viewer or policy."""
         end = self._clock.now() + self._rest_s
         while (now := self._clock.now()) < end:
@@ -321,58 +388,12 @@ class Loop:
             self._robot.command(self._guard.apply(None, state, now))
             self._clock.sleep_until(now + self._period)
 
-    def _report(self, run: _Run, now: float, detail: str) -> None:
+    def _report(self, run: Running, now: float, detail: str) -> None:
         self._guard.report(Intervention(stamp=now, reason=reasons.POLICY, detail=detail))
         run.notes.append((now, f"policy: {detail}"))
 
-    def _save(self, run: _Run) -> RunSummary:
-        summary = RunSummary(
-            instruction=run.instruction,
-            status=run.status or "error",
-            duration_s=run.ended - run.begin,
-            ticks=run.ticks,
-            misses=run.misses,
-            worst_late_s=run.worst,
-            accepted=run.accepted,
-            refused=run.refused,
-            late=run.late,
-            errors=run.errors,
-            latency_p50_s=float(np.median(run.latencies)) if run.latencies else None,
-            latency_max_s=max(run.latencies, default=None),
-            interventions=run.counts,
-            stops=run.stops,
-            notes=tuple((stamp - run.begin, text) for stamp, text in run.notes),
-        )
+    def _save(self, run: Running) -> RunSummary:
+        summary = run.summary()
         if self._recorder is not None:
             self._recorder.save(summary)
         return summary
-
-
-def _never() -> bool:
-    return False
-
-
-@contextlib.contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a flag that the loop looks at between ticks; the second raises at once.
-
-    A KeyboardInterrupt out of nowhere could come in the middle of a command to the robot.
-    """
-    presses: list[int] = []  # no lock: a handler may interrupt whatever holds one
-
-    def note(number: int, frame: object) -> None:
-        presses.append(number)
-        if len(presses) > 1:
-            raise KeyboardInterrupt
-
-    def interrupted() -> bool:
-        return bool(presses)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted  # signals go to the main thread only
-        return
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -18,10 +18,14 @@ class BaseLimiter:
         self._change = np.array(limits.acceleration) * dt
 
     def step(self, wanted: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, tuple[tuple[int, str], ...]]:
-        allowed = np.clip(wanted, -self._velocity, self._velocity)
+        # np.clip does the same and takes three times as long for three numbers.
+        allowed = np.minimum(np.maximum(wanted, -self._velocity), self._velocity)
         change = allowed - last
+        less = np.minimum(np.maximum(change, -self._change), self._change)
         # Unchanged where it is allowed, bit for bit; `last + change` would round.
-        sent = np.where(np.abs(change) <= self._change, allowed, last + np.clip(change, -self._change, self._change))
+        sent = np.where(change == less, allowed, last + less)
+        if (sent == wanted).all():
+            return sent, ()
         trimmed = tuple(
             (axis, reasons.BASE_VELOCITY if allowed[axis] != wanted[axis] else reasons.BASE_ACCELERATION)
             for axis in np.flatnonzero(sent != wanted).tolist()

@@ -56,7 +56,7 @@ class CollisionModel:
     def _compile(self, spec: mujoco.MjSpec, side_of: Mapping[str, str]) -> None:
         model = self._model = spec.compile()
         self._data = mujoco.MjData(model)
-        self._address = np.array([self._qpos(name) for name in self._robot.joint_names], dtype=np.intp)
+        self.address = np.array([self._qpos(name) for name in self._robot.joint_names], dtype=np.intp)
         self._body = [model.body(number).name for number in range(model.nbody)]
         self._side = [side_of[name] for name in self._body]
         self._body_of_geom: list[int] = model.geom_bodyid.tolist()
@@ -65,7 +65,7 @@ class CollisionModel:
     def near(self, position: np.ndarray) -> dict[Pair, float]:
         """The body pairs nearer than REACH, each with its smallest distance in metres, negative in penetration."""
         data = self._data
-        data.qpos[self._address] = position
+        data.qpos[self.address] = position
         mujoco.mj_kinematics(self._model, data)
         mujoco.mj_collision(self._model, data)
         found: dict[Pair, float] = {}
@@ -78,6 +78,16 @@ class CollisionModel:
             if distance < found.get(key, REACH) and key not in self._ignored:
                 found[key] = distance
         return found
+
+    @property
+    def compiled(self) -> tuple[mujoco.MjModel, mujoco.MjData]:
+        """The reduced robot, its pelvis fixed, and its state at the posture that `near` was asked for last."""
+        return self._model, self._data
+
+    @property
+    def body_sides(self) -> tuple[str, ...]:
+        """Of each body by number: left, right or the empty word."""
+        return tuple(self._side)
 
     def name(self, pair: Pair) -> str:
         return f"{self._body[pair[0]]}/{self._body[pair[1]]}"

@@ -9,18 +9,29 @@ from volition.errors import ContractError
 from volition.safety import reasons
 from volition.safety.estop import EStop
 from volition.safety.log import EventLog, summarise, table
+from volition.safety.obstacles import Surroundings
 from volition.safety.shield import Shield, ShieldMemory
+from volition.safety.watchdog import Watchdog
 from volition.types import ActionChunk, Command, Intervention, RobotState
 
 _KEPT = 10_000  # events: what fits in memory however long the run; the log file has them all
 
 
 class Guard:
-    """One robot's shield over one run, for one loop's thread (only `estop` may be touched by others)."""
+    """One robot's shield over one run, for one loop's thread (only `estop` and `surroundings` may be touched by others)."""
 
-    def __init__(self, shield: Shield, *, estop: EStop | None = None) -> None:
+    def __init__(
+        self,
+        shield: Shield,
+        *,
+        estop: EStop | None = None,
+        surroundings: Surroundings | None = None,
+        watchdog: Watchdog | None = None,
+    ) -> None:
         self.shield = shield
         self.estop = estop if estop is not None else EStop()
+        self.surroundings = surroundings if surroundings is not None else Surroundings()
+        self._watchdog = watchdog
         self.events: deque[Intervention] = deque(maxlen=_KEPT)
         self.dropped = 0  # events that no longer fit
         self._memory: ShieldMemory | None = None
@@ -33,7 +44,7 @@ class Guard:
 
     def start(self, state: RobotState, now: float) -> None:
         """Begin a run from the measured posture at rest; raises on a state that is not usable. The e-stop stays as it is."""
-        self._memory = self.shield.start(state)
+        self._memory = self.shield.start(state, self._memory)
         self._last_stamp, self._reported, self._status = None, None, "clear"
 
     def log_to(self, path: Path) -> None:
@@ -45,6 +56,10 @@ class Guard:
         if self._log is not None:
             self._log.close()
             self._log = None
+
+    def forget(self) -> None:
+        """The clock went back: stamps from before it say nothing about order."""
+        self._last_stamp = None
 
     def admit(self, chunk: ActionChunk, now: float) -> ActionChunk | None:
         """The chunk to use, or None when it is refused."""
@@ -63,13 +78,17 @@ class Guard:
         memory = self._memory
         if memory is None:
             raise ContractError("Guard.apply was called before Guard.start; start it with one measured state.")
+        if self._watchdog is not None:
+            self._watchdog.beat()
         was_holding = self.holding
         try:
             if self._reported is not None and not self.estop.pressed:
                 sent, self._memory, found = self.shield.stop(memory, now, self._reported)
                 found = ()  # it is among the events since it was reported
             else:
-                sent, self._memory, found = self.shield.limit(command, state, memory, now, stopped=self.estop.pressed)
+                sent, self._memory, found = self.shield.limit(
+                    command, state, memory, now, stopped=self.estop.pressed, around=self.surroundings.latest
+                )
         except Exception as error:  # the last line: nothing may keep the robot from its safe action
             why = Intervention(stamp=now, reason=reasons.SHIELD, where=type(error).__name__, detail=str(error))
             sent, self._memory, found = self.shield.stop(memory, now, why)

@@ -70,6 +70,7 @@ class Limiter:
         self._jerk = np.array([joint.jerk for joint in joints])
         self._middle, self._half = (self.low + self.high) / 2, (self.high - self.low) / 2
         self._scale = 1 / np.stack([self._jerk, self._acceleration, self._velocity, self._half])  # (4, C)
+        self._full_pace = _Pace(scale=self._scale, velocity=self._velocity)
         # The fastest stop from top speed, in ticks; the cubic needs about 1.2 times that, entering and leaving included.
         stop = float(np.max(self._velocity / self._acceleration + self._acceleration / self._jerk)) / dt
         longest = max(4, int(np.ceil(1.5 * stop)) + 2)
@@ -111,65 +112,102 @@ class Limiter:
             trimmed=tuple((joint, reason) for joint, reason in step.trimmed if not braking[joint]),
         )
 
-    def step(self, motion: Motion, raw: np.ndarray) -> Step:
-        """The best next position towards `raw` (finite, (C,)) that keeps a way to stop."""
+    def step(self, motion: Motion, raw: np.ndarray, speed: np.ndarray | None = None) -> Step:
+        """The best next position towards `raw` (finite, (C,)) that keeps a way to stop.
+
+        `speed` (C,), above 0 to 1, is the share of its velocity limit that each joint may use now; a joint that is
+        faster brakes along its stored stop plan until it is not.
+        """
         dt = self._dt
-        target = np.clip(raw, self.low, self.high)
+        pace = self._pace(speed)
+        target = np.minimum(np.maximum(raw, self.low), self.high)
         velocity = (motion.position - motion.previous) / dt
         acceleration = (velocity - (motion.previous - motion.before) / dt) / dt
         target_velocity = (target - motion.target) / dt
         new_velocity = (target - motion.position) / dt
         new_acceleration = (new_velocity - velocity) / dt
-        ratios = np.stack([(new_acceleration - acceleration) / dt, new_acceleration, new_velocity]) * self._scale[:3]
-        ratios = np.abs(ratios)
+        ratios = np.abs(np.array([(new_acceleration - acceleration) / dt, new_acceleration, new_velocity]))
+        ratios *= pace.scale[:3]
         # Whoever is still catching up must land: to touch a resting target at speed would be to shoot past it.
         usable = (ratios.max(axis=0) <= _FULL) & (motion.position == motion.target)
         # From rest a jump and the start of a ramp look alike: take at once only what could be halted on the next tick.
         resting = (motion.position == motion.previous) & (motion.previous == motion.before)
         usable &= ~(resting & (ratios[JERK] > 0.5))
-        position, plan, outside = target.copy(), motion.plan.copy(), target != raw
-        kinds = _first_broken(ratios)
-        near = np.flatnonzero(usable)
-        if near.size:
-            worst, plan[:, near] = self._stop_plans(near, target[near], new_velocity[near], new_acceleration[near])
-            stuck = np.flatnonzero(worst.max(axis=0) > _FULL)
-            usable[near[stuck]] = False
-            kinds[near[stuck]] = worst[:, stuck].argmax(axis=0)
-        some = np.flatnonzero(~usable)
-        if some.size:
-            chase = self._chase(target_velocity, motion.target_velocity)[some]
-            state = np.stack([motion.position[some], velocity[some], acceleration[some]])
-            position[some], plan[:, some] = self._approach(some, state, target[some], chase, motion)
+        kinds, outside = _first_broken(ratios), target != raw
+        # Where nothing better is found: the stored plan.
+        position, plan = motion.plan[0].copy(), np.concatenate([motion.plan[1:], motion.plan[-1:]])
+        state = np.array([motion.position, velocity, acceleration])
+        direct = np.array([target, new_velocity, new_acceleration])
+        chase = self._chase(target_velocity, motion.target_velocity)
+        some = np.arange(len(target))
+        while some.size:  # twice at most
+            at, wanted, landing = self._aim(some, usable, pace, state, target, chase, direct, motion)
+            worst, plans = self._stop_plans(at, pace, *wanted)
+            good = worst.max(axis=0) <= _FULL
+            if not landing.all():  # who cruises must not pass the target
+                there = target[at]
+                good &= landing | (np.sign(there - state[0, at]) * (there - plans[-1]) >= -_PASS)
+            if at.size == len(target) and good.all():  # most often
+                position, plan = wanted[0], plans
+                break
+            fine = good.nonzero()[0]
+            position[at[fine]], plan[:, at[fine]] = wanted[0, fine], plans[:, fine]
+            # A target from which the joint could not be halted is approached instead of taken.
+            stuck = (usable[at] & ~good).nonzero()[0]
+            kinds[at[stuck]] = worst[:, stuck].argmax(axis=0)
+            some = at[stuck]
+            usable[some] = False
+        position = np.where(np.abs(position - target) <= _SNAP, target, position)
+        position = np.minimum(np.maximum(position, self.low), self.high)
         kinds[outside] = POSITION
-        changed = np.flatnonzero(position != raw)
+        changed = (position != raw).nonzero()[0]
         names = (_REASONS[kind] for kind in kinds[changed].tolist())
         trimmed = tuple(zip(changed.tolist(), names, strict=True))
         return Step(position=position, plan=plan, target=target, target_velocity=target_velocity, trimmed=trimmed)
 
-    def _approach(
-        self, some: np.ndarray, state: np.ndarray, target: np.ndarray, chase: np.ndarray, motion: Motion
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Land, else cruise, else brake: next positions and their stop plans for the joints `some`."""
-        chosen = motion.plan[0, some]
-        plan = np.concatenate([motion.plan[1:, some], motion.plan[-1:, some]])
-        towards = np.sign(target - state[0])
-        unavoidable = towards * (target - plan[-1]) < -_PASS  # the joint passes the target even if it brakes now
-        jerk, possible = self._land(some, state, target, chase, unavoidable)
-        lands = np.flatnonzero(possible)
-        good, positions, plans = self._take(some[lands], state[:, lands], jerk[lands])
-        lands = lands[good]
-        chosen[lands], plan[:, lands] = positions[good], plans[:, good]
+    def _pace(self, speed: np.ndarray | None) -> _Pace:
+        if speed is None:
+            return self._full_pace
+        scale = self._scale.copy()
+        scale[VELOCITY] /= speed
+        return _Pace(scale=scale, velocity=self._velocity * speed)
 
-        others = np.delete(np.arange(len(some)), lands)
+    def _aim(
+        self,
+        some: np.ndarray,
+        usable: np.ndarray,
+        pace: _Pace,
+        state: np.ndarray,
+        target: np.ndarray,
+        chase: np.ndarray,
+        direct: np.ndarray,
+        motion: Motion,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where to try to go: the target where it is usable, else landing, else cruising.
+
+        Of the joints `some` those that have an aim, position, velocity and acceleration there (3, n), and which of them
+        do not cruise.
+        """
+        landing = np.ones(len(some), dtype=bool)
+        if usable.all():
+            return some, direct, landing
+        wanted, aimed = direct[:, some], usable[some]
+        rest = (~aimed).nonzero()[0]
+        joints = some[rest]
+        here, there = state[:, joints], target[joints]
+        towards = np.sign(there - here[0])
+        unavoidable = towards * (there - motion.plan[-1, joints]) < -_PASS  # it passes the target even if it brakes now
+        jerk, possible = self._land(joints, pace, here, there, chase[joints], unavoidable)
+        others = (~possible).nonzero()[0]
         if others.size:
-            jerk, possible = self._cruise(some[others], state[:, others], towards[others])
-            others, jerk = others[possible], jerk[possible]
-            good, positions, plans = self._take(some[others], state[:, others], jerk)
-            good &= towards[others] * (target[others] - plans[-1]) >= -_PASS
-            others = others[good]
-            chosen[others], plan[:, others] = positions[good], plans[:, good]
-        chosen = np.where(np.abs(chosen - target) <= _SNAP, target, chosen)
-        return np.clip(chosen, self.low[some], self.high[some]), plan
+            jerk[others], possible[others] = self._cruise(joints[others], pace, here[:, others], towards[others])
+            landing[rest[others]] = False
+        acceleration = here[2] + jerk * self._dt
+        velocity = here[1] + acceleration * self._dt
+        wanted[:, rest] = np.array([here[0] + velocity * self._dt, velocity, acceleration])
+        aimed[rest] = possible
+        at = aimed.nonzero()[0]
+        return some[at], wanted[:, at], landing[at]
 
     def _chase(self, now: np.ndarray, before: np.ndarray) -> np.ndarray:
         """The velocity the target will keep: the smaller of its last two, or zero when they do not belong together."""
@@ -177,58 +215,66 @@ class Limiter:
         smooth &= now * before > 0  # one displacement is a jump until a second one follows
         return np.where(smooth, np.where(np.abs(now) < np.abs(before), now, before), 0.0)
 
-    def _take(self, some: np.ndarray, state: np.ndarray, jerk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Which of these jerks leave a way to stop, the positions they lead to, and the stop plans from there."""
-        acceleration = state[2] + jerk * self._dt
-        velocity = state[1] + acceleration * self._dt
-        position = state[0] + velocity * self._dt
-        worst, plans = self._stop_plans(some, position, velocity, acceleration)
-        return worst.max(axis=0) <= _FULL, position, plans
-
     def _land(
-        self, some: np.ndarray, state: np.ndarray, target: np.ndarray, chase: np.ndarray, may_pass: np.ndarray
+        self,
+        some: np.ndarray,
+        pace: _Pace,
+        state: np.ndarray,
+        target: np.ndarray,
+        chase: np.ndarray,
+        may_pass: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         """First jerk of the shortest plan that meets the (moving) target inside the limits, and whether there is one."""
         error = (state[0] - target + chase * self._dt, state[1] - chase, state[2])
-        table = self._landings
-        rows = table.roll(error)
-        most, least = table.extremes(rows)
-        swing: np.ndarray = np.where(
-            error[0] > 0, least[POSITION], -most[POSITION]
-        )  # how far past the target, negative
-        within: np.ndarray = self._within(most, least, chase, some) & ((swing >= -_PASS) | may_pass)
-        return _first(within, table.first_jerks(rows))
+        rows = self._landings.roll(error)
+        most, least = rows.max(axis=0), rows.min(axis=0)  # (4, plans, n)
+        # How far past the target, negative.
+        swing: np.ndarray = np.where(error[0] > 0, least[POSITION], -most[POSITION])
+        within: np.ndarray = _within(most, least, chase, pace.scale[:, some]) & ((swing >= -_PASS) | may_pass)
+        return _first(within, rows[0, JERK])
 
-    def _cruise(self, some: np.ndarray, state: np.ndarray, towards: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _cruise(
+        self, some: np.ndarray, pace: _Pace, state: np.ndarray, towards: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """First jerk of the shortest plan that reaches top speed towards the target, and whether there is one."""
-        top = towards * self._velocity[some]
-        table = self._stops
-        rows = table.roll((state[1] - top, state[2]))
-        within = self._within(*table.extremes(rows), top, some)
-        return _first(within, table.first_jerks(rows))
-
-    def _within(self, most: np.ndarray, least: np.ndarray, velocity: np.ndarray, some: np.ndarray) -> np.ndarray:
-        """Which plans, seen from a frame moving with `velocity`, keep jerk, acceleration and velocity: (plans, n)."""
-        most[VELOCITY] += velocity
-        least[VELOCITY] += velocity
-        farthest = np.maximum(most[:POSITION], -least[:POSITION])
-        return (farthest * self._scale[:POSITION, None, some]).max(axis=0) <= _FULL
+        top = towards * pace.velocity[some]
+        rows = self._stops.roll((state[1] - top, state[2]))
+        return _first(_within(rows.max(axis=0), rows.min(axis=0), top, pace.scale[:, some]), rows[0, JERK])
 
     def _stop_plans(
-        self, joints: np.ndarray, position: np.ndarray, velocity: np.ndarray, acceleration: np.ndarray
+        self, joints: np.ndarray, pace: _Pace, position: np.ndarray, velocity: np.ndarray, acceleration: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """The shortest allowed stop plan from each motion, (T, n), and how near each limit it comes, (4, n); above 1: none."""
-        table = self._stops
-        rows = table.roll((velocity, acceleration))
-        places = table.positions(rows)
-        places += position - self._middle[joints]
-        ratios = table.farthest(rows) * self._scale[:, None, joints]  # (4, plans, n)
+        middle = self._middle[joints]
+        rows = self._stops.roll((velocity, acceleration))
+        rows[:, POSITION] += position - middle
+        farthest = np.abs(rows).max(axis=0)
+        ratios = farthest * pace.scale[:, None, joints]  # (4, plans, n)
         worst = ratios.max(axis=0)
         within = worst <= _FULL
-        best = np.where(np.any(within, axis=0), np.argmax(within, axis=0), np.argmin(worst, axis=0)).astype(np.intp)
+        best = within.argmax(axis=0)
         column = np.arange(len(joints))
-        plans = rows[table.places[best].T, column] + self._middle[joints]
-        return ratios[:, best, column], np.clip(plans, self.low[joints], self.high[joints])
+        none = ~within[best, column]
+        if none.any():
+            best[none] = worst[:, none].argmin(axis=0)
+        plans = rows[:, POSITION, best, column] + middle
+        return ratios[:, best, column], np.minimum(np.maximum(plans, self.low[joints]), self.high[joints])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pace:
+    """The limits of one tick: 1 / (jerk, acceleration, velocity, half the range) and the velocity itself."""
+
+    scale: np.ndarray  # (4, C)
+    velocity: np.ndarray  # (C,)
+
+
+def _within(most: np.ndarray, least: np.ndarray, velocity: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Which plans, seen from a frame moving with `velocity`, keep jerk, acceleration and velocity: (plans, n)."""
+    most[VELOCITY] += velocity
+    least[VELOCITY] += velocity
+    farthest = np.maximum(most[:POSITION], -least[:POSITION])
+    return (farthest * scale[:POSITION, None]).max(axis=0) <= _FULL
 
 
 def _first_broken(ratios: np.ndarray) -> np.ndarray:

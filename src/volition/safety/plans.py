@@ -19,61 +19,32 @@ JERK, ACCELERATION, VELOCITY, POSITION = range(4)  # kinds of rows
 
 @dataclass(frozen=True, kw_only=True)
 class PlanTable:
-    """Plans of several lengths as one matrix: all jerk rows, plan after plan, then acceleration, velocity, position."""
+    """Plans of several lengths as one matrix, tick by tick; a plan shorter than the longest stays where it ended."""
 
     ticks: tuple[int, ...]  # N of each plan
-    columns: tuple[np.ndarray, ...]  # (rows, 1) for each component of the state
-    starts: np.ndarray  # (4 * plans,) the row where each kind of each plan begins
-    places: np.ndarray  # (plans, longest) the position rows of each plan, its last one repeated
+    matrix: np.ndarray  # (longest * 4 * plans, state): for each tick the four kinds of all plans
 
     def roll(self, motion: tuple[np.ndarray, ...]) -> np.ndarray:
-        """Every row for motions, one (n,) a component: (rows, n). Not `@`: a threaded BLAS would wait for other cores in the tick."""
-        rows = self.columns[0] * motion[0]
-        for column, component in zip(self.columns[1:], motion[1:], strict=True):
-            rows += column * component
-        return rows
+        """Every kind of every plan at every tick for motions, one (n,) a component: (longest, 4, plans, n).
 
-    def extremes(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Largest and smallest value of each kind in each plan: (4, plans, n) twice."""
-        shape = (4, len(self.ticks), rows.shape[1])
-        most, least = np.maximum.reduceat(rows, self.starts), np.minimum.reduceat(rows, self.starts)
-        return most.reshape(shape), least.reshape(shape)
-
-    def farthest(self, rows: np.ndarray) -> np.ndarray:
-        """Largest magnitude of each kind in each plan: (4, plans, n)."""
-        most = np.maximum.reduceat(np.abs(rows), self.starts)
-        return most.reshape(4, len(self.ticks), rows.shape[1])
-
-    def positions(self, rows: np.ndarray) -> np.ndarray:
-        """The position rows, a view."""
-        return rows[self.starts[POSITION * len(self.ticks)] :]
-
-    def first_jerks(self, rows: np.ndarray) -> np.ndarray:
-        """The jerk of each plan's first tick: (plans, n)."""
-        return rows[self.starts[: len(self.ticks)]]
+        The product is far below the size from which a BLAS uses threads, which would wait for other cores in the tick.
+        """
+        rows = self.matrix @ np.array(motion)
+        return rows.reshape(self.ticks[-1], 4, len(self.ticks), -1)
 
 
 def plan_table(ticks: tuple[int, ...], state: int, dt: float) -> PlanTable:
     """Least-squares jerk plans that bring the last `state` components of (p, v, a) to zero in each of `ticks`."""
-    kinds: list[list[np.ndarray]] = [[], [], [], []]
-    for length in ticks:
+    matrix = np.zeros((ticks[-1], 4, len(ticks), state))
+    for plan, length in enumerate(ticks):
         motion = np.eye(3)[:, 3 - state :]  # rows p, v, a; columns the state they start from
-        for jerk in _least_jerk(length, state, dt):
+        for tick, jerk in enumerate(_least_jerk(length, state, dt)):
             acceleration = motion[2] + jerk * dt
             velocity = motion[1] + acceleration * dt
             motion = np.stack([motion[0] + velocity * dt, velocity, acceleration])
-            for kind, row in zip(kinds, (jerk, acceleration, velocity, motion[0]), strict=True):
-                kind.append(row)
-    offsets = np.concatenate([[0], np.cumsum(ticks)])
-    block = int(offsets[-1])
-    matrix = np.array([row for kind in kinds for row in kind])  # (4 * block, state)
-    within = np.minimum(np.arange(ticks[-1])[None], np.array(ticks)[:, None] - 1)
-    return PlanTable(
-        ticks=ticks,
-        columns=tuple(np.ascontiguousarray(column[:, None]) for column in matrix.T),
-        starts=np.concatenate([offsets[:-1] + kind * block for kind in range(4)]),
-        places=POSITION * block + offsets[:-1, None] + within,
-    )
+            matrix[tick, :, plan] = np.stack([jerk, acceleration, velocity, motion[0]])
+        matrix[length:, POSITION, plan] = motion[0]
+    return PlanTable(ticks=ticks, matrix=matrix.reshape(-1, state))
 
 
 def plan_lengths(shortest: int, longest: int, most: int = 9) -> tuple[int, ...]:

@@ -10,6 +10,14 @@ JERK = "jerk"
 BASE_VELOCITY = "base_velocity"
 BASE_ACCELERATION = "base_acceleration"
 SELF_COLLISION = "self_collision"
+OBSTACLE = "obstacle"
+NEAR = "near"
+PERSON = "person"
+WORKSPACE = "workspace"
+EFFORT = "effort"
+FORCE = "force"
+BALANCE = "balance"
+RAMP = "ramp"
 BOUNDS = "bounds"
 
 # Refusals: the chunk is not used; what was there before goes on until it is stale.
@@ -18,6 +26,7 @@ OUT_OF_ORDER = "out_of_order"
 REPEATED = "repeated"
 FUTURE = "future"
 BAD_CHUNK = "bad_chunk"
+NOT_APPROVED = "not_approved"
 
 # Faults: the robot's safe action.
 NOT_FINITE = "not_finite"
@@ -27,7 +36,18 @@ MISSING = "missing"
 STATE = "state"
 ESTOP = "estop"
 POLICY = "policy"
+SOLVER = "solver"
+SIGHT = "sight"
+SURROUNDINGS = "surroundings"
+CLOCK = "clock"
 SHIELD = "shield"
+
+# Oversight: what a person does; the robot rests within its limits or follows the person, and no fault is counted.
+WAITING = "waiting"
+APPROVED = "approved"
+PAUSED = "paused"
+TAKEN_OVER = "taken_over"
+RESUMED = "resumed"
 
 LIMITS: dict[str, str] = {
     POSITION: "The target lies outside the joint's range, or the joint could no longer stop inside it.",
@@ -37,6 +57,14 @@ LIMITS: dict[str, str] = {
     BASE_VELOCITY: "The walking command is faster than the base may move.",
     BASE_ACCELERATION: "The walking command changes faster than the base may change.",
     SELF_COLLISION: "The arm would come too near to the body or to the other arm before it could stop.",
+    OBSTACLE: "The arm or the base would come too near to an obstacle before it could stop.",
+    NEAR: "The joint or the base is slowed because an obstacle is near.",
+    PERSON: "The joint or the base is slowed or stopped because a person is near.",
+    WORKSPACE: "The hand would leave the box it may work in.",
+    EFFORT: "The joint's measured effort is at its limit and the target would raise it.",
+    FORCE: "The hand is pressed harder than allowed and the step does not give way.",
+    BALANCE: "The reach or the walking command would bring the centre of mass too near to the edge of the feet.",
+    RAMP: "The joint or the base is slowed because the run has just begun.",
     BOUNDS: "A value of the chunk lies outside its dimension's bounds and was clipped to them.",
 }
 REFUSALS: dict[str, str] = {
@@ -45,6 +73,7 @@ REFUSALS: dict[str, str] = {
     REPEATED: "The chunk has the stamp of one that was already taken.",
     FUTURE: "The chunk is stamped later than the robot's clock shows.",
     BAD_CHUNK: "The chunk's action space is unknown, its shape is wrong, or a discrete id does not exist.",
+    NOT_APPROVED: "The person who was asked said no to the chunk.",
 }
 FAULTS: dict[str, str] = {
     NOT_FINITE: "A command holds a value that is not a finite number (a chunk that does is refused).",
@@ -54,6 +83,17 @@ FAULTS: dict[str, str] = {
     STATE: "The robot's measured state is not finite, of the wrong size, or too old.",
     ESTOP: "The emergency stop is pressed; it stays so until it is reset.",
     POLICY: "The policy failed, as the loop reported.",
+    SOLVER: "Inverse kinematics or another part of the body found no command.",
+    SIGHT: "A camera's pictures are missing, black or do not change.",
+    SURROUNDINGS: "What is known of the obstacles is older than allowed.",
+    CLOCK: "The clock went back.",
     SHIELD: "The shield itself failed; the stored stop plan is followed.",
 }
-MEANINGS: dict[str, str] = {**LIMITS, **REFUSALS, **FAULTS}
+OVERSIGHT: dict[str, str] = {
+    WAITING: "The instruction or a chunk waits for a person's yes; the robot rests.",
+    APPROVED: "The person said yes.",
+    PAUSED: "A person paused the robot; it rests within its limits and the hands keep their hold.",
+    TAKEN_OVER: "A person gives the commands, behind the same shield.",
+    RESUMED: "The policy is followed again.",
+}
+MEANINGS: dict[str, str] = {**LIMITS, **REFUSALS, **FAULTS, **OVERSIGHT}

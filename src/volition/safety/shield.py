@@ -8,40 +8,27 @@ look-ahead, and what they trim is reported. The two share one memory, so that fa
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from volition.errors import ContractError
 from volition.safety import chunks, reasons
 from volition.safety.base import AXES, BaseLimiter
-from volition.safety.collision import REACH, CollisionModel
+from volition.safety.collision import SIDES, CollisionModel
+from volition.safety.config import ShieldConfig
+from volition.safety.force import HandForce
 from volition.safety.foresight import Foresight
 from volition.safety.limiter import Limiter, Motion, Step
+from volition.safety.obstacles import Obstacles, Vector
+from volition.safety.pace import Pace, Pacer
+from volition.safety.survey import Scene, Survey
 from volition.types import ActionChunk, Command, Intervention, RobotSpec, RobotState
 
+__all__ = ["Shield", "ShieldConfig", "ShieldMemory"]
 
-@dataclass(frozen=True, kw_only=True)
-class ShieldConfig:
-    """What the shield does not learn from the robot's spec: ages in seconds, distances in metres."""
-
-    stale_after: float = 0.5  # s: age of the observation behind a command or a chunk; of the command itself
-    state_stale_after: float = 0.25  # s: age of the measured state
-    future: float = 0.05  # s: how far ahead of the clock a stamp may be
-    collision_margin: float = 0.01  # m: nearer than this an arm may only move away
-    collision_release: float = 0.005  # m beyond the margin, before an arm that was held may come nearer again
-
-    def __post_init__(self) -> None:
-        for name in ("stale_after", "state_stale_after", "future", "collision_margin", "collision_release"):
-            value = getattr(self, name)
-            if not math.isfinite(value) or value < 0:
-                raise ContractError(f"ShieldConfig.{name} is {value}; it must be a finite number, at least 0.")
-        if self.collision_margin + self.collision_release > REACH:
-            raise ContractError(
-                f"ShieldConfig.collision_margin + collision_release is "
-                f"{self.collision_margin + self.collision_release} m; the collision model sees {REACH} m."
-            )
+_SAG = 0.1  # rad: a joint this near to where it was sent last is held there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +38,9 @@ class ShieldMemory:
     motion: Motion
     base_velocity: np.ndarray  # (3,) as sent last
     posture: np.ndarray  # (J,) the last good measurement; the joints that balance are taken from it
-    held: frozenset[str] = frozenset()  # sides the collision look-ahead holds
+    since: float = 0.0  # when the run, or the robot after an emergency stop, started
+    held: frozenset[str] = frozenset()  # sides the look-ahead holds
+    forces: Mapping[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])  # N on each hand, as estimated
     fault: str | None = None  # why the robot is in its safe action
 
 
@@ -67,20 +56,40 @@ class Shield:
         self._limiter = Limiter(robot.commanded, dt)
         self._base = BaseLimiter(robot.base, dt)
         self._names = tuple(joint.name for joint in robot.commanded)
-        self._foresight = None
+        self._side = [next((side for side in SIDES if joint.group.startswith(side)), "") for joint in robot.commanded]
+        self._foresight = self._force = None
+        survey = None
         if collision is not None:
-            margin, release = self.config.collision_margin, self.config.collision_release
-            self._foresight = Foresight(robot, collision, margin=margin, release=release)
+            survey = Survey(robot, collision, self.config)
+            self._foresight = Foresight(robot, survey)
+            if self.config.hand_force is not None:
+                self._force = HandForce(robot, collision)
+        else:
+            for name in ("workspace", "hand_force", "balance_margin"):
+                if getattr(self.config, name) is not None:
+                    raise ContractError(
+                        f"ShieldConfig.{name} needs the robot's model; give the shield a CollisionModel."
+                    )
+        self._pacer = Pacer(robot, self.config, survey)
+        self._efforts = np.array([joint.effort for joint in robot.commanded]) * (self.config.effort_share or 1.0)
 
-    def start(self, state: RobotState) -> ShieldMemory:
-        """At rest in the measured posture, moved inside the limits."""
+    def start(self, state: RobotState, before: ShieldMemory | None = None) -> ShieldMemory:
+        """At rest in the measured posture, moved inside the limits.
+
+        A joint that rests where an earlier run left it goes on from what it was sent then: its motor still holds that,
+        and the little that gravity pulls it away would otherwise be a jump.
+        """
         problem = self._state_problem(state)
         if problem is not None:
             raise ContractError(
                 f"The shield cannot start: {problem}; it needs one good measured state of {self.robot.name}."
             )
-        motion = self._limiter.rest(state.position[self.robot.commanded_index])
-        return ShieldMemory(motion=motion, base_velocity=np.zeros(3), posture=state.position)
+        position = state.position[self.robot.commanded_index]
+        if before is not None and before.motion.resting:
+            left = before.motion.position
+            position = np.where(np.abs(left - position) < _SAG, left, position)
+        motion = self._limiter.rest(position)
+        return ShieldMemory(motion=motion, base_velocity=np.zeros(3), posture=state.position, since=state.stamp)
 
     def admit(
         self, chunk: ActionChunk, now: float, last_stamp: float | None
@@ -90,36 +99,44 @@ class Shield:
         return chunks.admit(self.robot, chunk, now, last_stamp, stale_after=config.stale_after, future=config.future)
 
     def limit(
-        self, command: Command | None, state: RobotState, memory: ShieldMemory, now: float, *, stopped: bool = False
+        self,
+        command: Command | None,
+        state: RobotState,
+        memory: ShieldMemory,
+        now: float,
+        *,
+        stopped: bool = False,
+        around: Obstacles | None = None,
     ) -> tuple[Command, ShieldMemory, tuple[Intervention, ...]]:
         """One tick, 1 / control_rate_hz after the one that made `memory`."""
-        fault = self._fault(command, state, now, stopped)
+        fault = self._fault(command, state, now, stopped, around)
         if fault is not None or command is None:
             return self.stop(memory, now, fault or Intervention(stamp=now, reason=reasons.MISSING))
-        posture = state.position
-        step = self._limiter.step(memory.motion, command.position)
+        scene = self._scene(state, memory, around, now)
+        pace = self._pacer.pace(scene, state, memory.since, now)
+        step = self._limiter.step(memory.motion, command.position, pace.speed)
         found: list[Intervention] = []
+        memory, holding = self._press(memory, state, around, step, now, found)
+        braking = self._strained(state, memory, command.position, now, found)
         held: frozenset[str] = frozenset()
-        if self._foresight is not None:
+        if self._foresight is not None or braking is not None:
             brake = self._limiter.brake(memory.motion)
-            braking, held, blocks = self._foresight.look(memory.motion, step, brake, posture, memory.held)
-            if braking.any():
+            if braking is not None:
                 step = self._limiter.merge(step, brake, braking)
-            for pair, distance, current in blocks:
-                found.append(
-                    Intervention(stamp=now, reason=reasons.SELF_COLLISION, where=pair, before=distance, after=current)
+            if self._foresight is not None:
+                masks, held, blocks = self._foresight.look(
+                    memory.motion, step, brake, state.position, memory.held, scene, holding
                 )
-        base, base_trimmed = self._base.step(command.base_velocity, memory.base_velocity)
-        trims = (
-            (step.trimmed, self._names, command.position.tolist(), step.position.tolist()),
-            (base_trimmed, AXES, command.base_velocity.tolist(), base.tolist()),
-        )
-        for trimmed, names, before, after in trims:
-            for at, reason in trimmed:
-                found.append(
-                    Intervention(stamp=now, reason=reason, where=names[at], before=before[at], after=after[at])
-                )
-        made = self._remember(memory, step, base, posture, held, None)
+                if masks.any():
+                    step = self._limiter.merge(step, brake, masks)
+                for block in blocks:
+                    found.append(
+                        Intervention(
+                            stamp=now, reason=block.reason, where=block.where, before=block.ahead, after=block.now
+                        )
+                    )
+        base = self._trim(command, step, memory, pace, scene, now, found)
+        made = self._remember(memory, step, base, state.position, held, None)
         sent = Command(stamp=command.stamp, position=step.position, base_velocity=base, chunk_stamp=command.chunk_stamp)
         return sent, made, tuple(found)
 
@@ -129,8 +146,92 @@ class Shield:
         """The safe action, one tick of it: along the stored stop plans, the base towards rest."""
         step = self._limiter.brake(memory.motion)
         base, _ = self._base.step(np.zeros(3), memory.base_velocity)
+        if why.reason == reasons.ESTOP:  # whoever stopped it wants it to begin slowly
+            memory = replace(memory, since=now)
         made = self._remember(memory, step, base, memory.posture, memory.held, why.reason)
         return Command(stamp=now, position=step.position, base_velocity=base), made, (why,)
+
+    def _scene(self, state: RobotState, memory: ShieldMemory, around: Obstacles | None, now: float) -> Scene:
+        """What the robot is among, seen from where the arms were sent."""
+        if self._foresight is None:
+            return Scene()
+        posture = state.position.copy()
+        posture[self.robot.commanded_index] = memory.motion.position
+        return self._foresight.survey.begin(state, posture, around, now)
+
+    def _press(
+        self,
+        memory: ShieldMemory,
+        state: RobotState,
+        around: Obstacles | None,
+        step: Step,
+        now: float,
+        found: list[Intervention],
+    ) -> tuple[ShieldMemory, frozenset[str]]:
+        """The forces on the hands, and the sides that must not go on because theirs is too high."""
+        most = self.config.hand_force
+        if self._force is None or most is None:
+            return memory, frozenset()
+        sensed: Mapping[str, Vector] = {} if around is None else around.forces
+        forces, jacobians = self._force.estimate(state, sensed, memory.forces)
+        change = step.plan[-1] - memory.motion.position
+        holding: set[str] = set()
+        for side, force in forces.items():
+            size = float(np.linalg.norm(force))
+            if size > most and not self._force.gives_way(side, jacobians[side], change, force):
+                holding.add(side)
+                found.append(
+                    Intervention(stamp=now, reason=reasons.FORCE, where=f"{side}_hand", before=size, after=most)
+                )
+        return replace(memory, forces=forces), frozenset(holding)
+
+    def _strained(
+        self, state: RobotState, memory: ShieldMemory, target: np.ndarray, now: float, found: list[Intervention]
+    ) -> np.ndarray | None:
+        """The joints whose effort is at its limit and whose target would raise it, (C,); None: no joint."""
+        if self.config.effort_share is None:
+            return None
+        effort = state.effort[self.robot.commanded_index]
+        braking = (np.abs(effort) > self._efforts) & ((target - memory.motion.position) * effort > 0)
+        if not braking.any():
+            return None
+        for at in np.flatnonzero(braking).tolist():
+            before, after = float(effort[at]), float(self._efforts[at])
+            found.append(
+                Intervention(stamp=now, reason=reasons.EFFORT, where=self._names[at], before=before, after=after)
+            )
+        return braking
+
+    def _trim(
+        self,
+        command: Command,
+        step: Step,
+        memory: ShieldMemory,
+        pace: Pace,
+        scene: Scene,
+        now: float,
+        found: list[Intervention],
+    ) -> np.ndarray:
+        """The base's velocity; says what the limiters changed."""
+        walk, slowed = self._pacer.walk(command.base_velocity, pace, scene)
+        base, base_trimmed = self._base.step(walk, memory.base_velocity)
+        known = {axis for axis, _ in base_trimmed}
+        base_trimmed = (*base_trimmed, *((axis, why) for axis, why in slowed if axis not in known))
+        joints = tuple((at, self._slowed(at, reason, pace)) for at, reason in step.trimmed)
+        trims = (
+            (joints, self._names, command.position.tolist(), step.position.tolist()),
+            (base_trimmed, AXES, command.base_velocity.tolist(), base.tolist()),
+        )
+        for trimmed, names, before, after in trims:
+            for at, reason in trimmed:
+                found.append(
+                    Intervention(stamp=now, reason=reason, where=names[at], before=before[at], after=after[at])
+                )
+        return base
+
+    def _slowed(self, at: int, reason: str, pace: Pace) -> str:
+        """A joint that broke a lowered speed limit did so for what lowered it."""
+        return pace.why.get(self._side[at], reason) if reason == reasons.VELOCITY else reason
 
     def _remember(
         self,
@@ -141,10 +242,19 @@ class Shield:
         held: frozenset[str],
         fault: str | None,
     ) -> ShieldMemory:
-        motion = self._limiter.advance(memory.motion, step)
-        return ShieldMemory(motion=motion, base_velocity=base, posture=posture, held=held, fault=fault)
+        return ShieldMemory(
+            motion=self._limiter.advance(memory.motion, step),
+            base_velocity=base,
+            posture=posture,
+            since=memory.since,
+            held=held,
+            forces=memory.forces,
+            fault=fault,
+        )
 
-    def _fault(self, command: Command | None, state: RobotState, now: float, stopped: bool) -> Intervention | None:
+    def _fault(
+        self, command: Command | None, state: RobotState, now: float, stopped: bool, around: Obstacles | None
+    ) -> Intervention | None:
         """The first thing that forbids using this command, if any."""
 
         def fault(reason: str, where: str, detail: str, before: float | None = None) -> Intervention:
@@ -170,6 +280,15 @@ class Shield:
             if stamp is not None and not -self.config.future <= now - stamp <= self.config.stale_after:
                 detail = f"{now - stamp:.3f} s old; allowed is {self.config.stale_after:.3f} s"
                 return fault(reasons.STALE, name, detail, stamp)
+        if around is not None and around.shapes and self._foresight is None:
+            return fault(
+                reasons.SURROUNDINGS, "obstacles", "the shield has no model of the robot to keep them away from"
+            )
+        if around is not None and not around.lasting:
+            most = self.config.surroundings_stale_after
+            if not -self.config.future <= now - around.stamp <= most:
+                detail = f"obstacles seen {now - around.stamp:.3f} s ago; allowed is {most:.3f} s"
+                return fault(reasons.SURROUNDINGS, "obstacles", detail, around.stamp)
         return None
 
     def _state_problem(self, state: RobotState) -> str | None:
