@@ -102,8 +102,8 @@ def main(config: Config) -> int:
     streams = -(-config.commands // LENGTH)
     for number in track(range(streams), description="playing", transient=True):
         broken, would, counts = play(shield, KINDS[number % len(KINDS)], rng)
-        with_shield.update(text.split()[0] for text in broken)
-        without.update(text.split()[0] for text in would)
+        with_shield.update(_kind(text) for text in broken)
+        without.update(_kind(text) for text in would)
         did.update(counts)
     took = time.process_time() - began
     print(f"{streams * LENGTH} commands in {streams} streams, {took:.0f} s of processor time, seed {config.seed}")
@@ -111,6 +111,11 @@ def main(config: Config) -> int:
     print(f"streams that broke a limit, shield off: {dict(without)}")
     print(f"what the shield did: {dict(did.most_common())}")
     return int(bool(with_shield))
+
+
+def _kind(text: str) -> str:
+    """The words before the number."""
+    return " ".join(word for word in text.split()[:2] if word.isalpha())
 
 
 if __name__ == "__main__":

@@ -285,7 +285,7 @@ def markdown(rows: list[Row], config: FaultsConfig) -> str:
         "# When things fail",
         "",
         f"{len(rows)} runs by `volition safety faults --runs {config.runs}`; what a run is says `eval/faults.py`. "
-        f"Back means that the policy is followed again; wanted is within {SOON:g} s after the fault has ended.",
+        f"Back means that the policy is followed again; wanted is within {SOON:g} s after the fault has ended. Two cores, no GPU.",
         "",
         "| Fault | Runs | Fell | Broke a limit | Back in time | Back, median and longest (s) | Safe actions a run |",
         "| --- | --- | --- | --- | --- | --- | --- |",
