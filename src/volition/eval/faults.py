@@ -10,10 +10,8 @@ no limit. Back to work is: the policy is followed again, for at least 0.3 s. Run
 from __future__ import annotations
 
 import json
-import multiprocessing
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -37,6 +35,7 @@ from volition.eval.fault_parts import (
 from volition.eval.rollout import Rig
 from volition.eval.script import Script, ScriptPolicy
 from volition.policy import Policy
+from volition.processes import pool
 from volition.robots.g1 import g1
 from volition.runtime.executor import Executor
 from volition.runtime.inference import SimulatedInference
@@ -256,10 +255,9 @@ def run(config: FaultsConfig) -> int:
     rows = {(row["fault"], row["seed"]): row for row in _known(path)}
     left = [job for job in wanted if job not in rows]
     if left:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(config.workers, mp_context=context) as pool, path.open("a") as file:
+        with pool(config.workers) as executor, path.open("a") as file:
             console = Console(stderr=True)
-            for row in track(pool.map(trial, left), "breaking things", len(left), console=console, transient=True):
+            for row in track(executor.map(trial, left), "breaking things", len(left), console=console, transient=True):
                 rows[row["fault"], row["seed"]] = row
                 file.write(json.dumps(row) + "\n")
                 file.flush()

@@ -32,7 +32,7 @@ class Axes:
     floor: float = 1.0  # colours of the floor: up to 0.12 a channel
     light: float = 1.0  # direction up to 0.25, brightness up to 20 %, warmth up to 6 %
     camera: float = 1.0  # up to 5 mm and 0.01 rad
-    start: float = 1.0  # up to 1.5 cm, 0.03 rad, and 0.02 rad a joint
+    start: float = 1.0  # up to 1.5 cm, 0.03 rad, 0.02 rad a joint, and 2 s of standing before it is told anything
     distractors: float = 1.0  # how many things the words do not mean: 0 none, 1 two or three, 2 up to five
     sensors: float = 1.0  # joints 0.002 rad, pixels 2 of 255 (standard deviations)
     latency: float = 1.0  # 20 ms, and up to 40 ms more
@@ -140,6 +140,7 @@ class Draw:
             heading=heading + float(self.spread("start", 0.03)),
             joints=int(self.on("start").integers(1, 2**31)) if self.axes.start else 0,
             joint_noise=0.02 * self.axes.start,
+            stood_s=self.axes.start + float(self.spread("start", 1.0, of=".stood")),
         )
 
     def physics(self) -> Physics:

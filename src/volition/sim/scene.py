@@ -46,12 +46,13 @@ class Goal:
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """Where the robot stands at first, and how far off its joints are."""
+    """Where the robot stands at first, how far off its joints are, and for how long."""
 
     position: tuple[float, float] = (0.0, 0.0)
     heading: float = 0.0
     joints: int = 0  # seed of what its joints are off by; 0: not at all
     joint_noise: float = 0.0  # rad, the most
+    stood_s: float = 0.0  # how long it has stood there before it is told anything
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,7 @@ class Stage:
         after = self.stains.update if self.stains.any else None
         sim = SimRobot(self.world, renderer=renderer if cameras else None, after=after)
         self.session = Session(world=self.world, robot=sim, clock=SimClock(sim, self.world), renderer=renderer)
+        sim.advance(self.world.time + scene.start.stood_s)
 
     def close(self) -> None:
         """Free the pictures' memory now rather than when Python gets to it."""
