@@ -27,7 +27,6 @@ from volition.export.policy import ExportedPolicy  # noqa: E402
 from volition.export.untrained import untrained  # noqa: E402
 from volition.model.checkpoint import Checkpoint, save  # noqa: E402
 from volition.model.policy import LearnedPolicy  # noqa: E402
-from volition.model.recipes import RECIPES  # noqa: E402
 from volition.robots.g1 import g1  # noqa: E402
 
 TOLD = "put the red can into the green bowl"
@@ -195,6 +194,6 @@ def test_another_robot_a_long_sentence_and_no_instruction_are_refused(onnx: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in RECIPES if name not in REFUSED])
-def test_every_other_recipe_can_be_onnx(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["act", "flow"])  # all of them: python -m volition.export.table, an hour
+def test_other_recipes_can_be_onnx(name: str, tmp_path: Path) -> None:
     assert export_to(tmp_path / "policy", small(name), "onnx", None, 3, 0).largest < 1e-4
