@@ -188,7 +188,7 @@ def test_what_is_frozen_stays_as_it_was(data: Path, tmp_path: Path) -> None:
     assert volition_train("quick", data, tmp_path / "out", "--freeze", "views", "language.*") == 0
     after = weights(tmp_path / "out" / "last")
     moved = {name.split(".")[0] for name, tensor in after.items() if not torch.equal(tensor, before[name])}
-    assert moved == {"state", "fusion", "head", "auxiliaries"}
+    assert moved == {"reader", "state", "fusion", "head", "auxiliaries"}
 
 
 def test_low_rank_adapters_are_merged_into_what_is_deployed(data: Path, trained: Path, tmp_path: Path) -> None:

@@ -194,6 +194,6 @@ def test_another_robot_a_long_sentence_and_no_instruction_are_refused(onnx: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["act", "flow"])  # all of them: python -m volition.export.table, an hour
+@pytest.mark.parametrize("name", ["act", "flow"])  # all of them: python -m volition.export.table
 def test_other_recipes_can_be_onnx(name: str, tmp_path: Path) -> None:
     assert export_to(tmp_path / "policy", small(name), "onnx", None, 3, 0).largest < 1e-4

@@ -101,7 +101,7 @@ class SkillEnv(gymnasium.Env[dict[str, Any], np.ndarray]):
         self._rig = self._rig or Rig(self.robot)
         view = self._view if self.render_mode else None
         self._stage = stage = Stage(scene, self.robot, cameras=self._cameras, view=view, shadows=True)
-        self._errand, self._senses = Errand(stage), Senses(scene)
+        self._errand, self._senses, self._began = Errand(stage), Senses(scene), stage.time
         self._why = ""  # how the episode ended, once it has
         self._expert: Expert | None = None
         self._label: np.ndarray | None = None  # the expert's action for the last observation, once asked for
@@ -240,7 +240,7 @@ class SkillEnv(gymnasium.Env[dict[str, Any], np.ndarray]):
             "goal": asdict(goal),
             "goals": len(errand.goals),
             "done": errand.done,
-            "time": self._seen.stamp,
+            "time": self._seen.stamp - self._began,
             "scene_seed": self.stage.scene.seed,
             "interventions": self._guard.counts(),
         }
