@@ -90,7 +90,7 @@ def test_a_conversation_knows_where_things_are_now(rig) -> None:
     talk = Conversation(stage, rig, ExpertAsTold(stage))
     before = {thing.name: thing.position for thing in talk.scene.things}
     stage.world.data.joint("red_can").qpos[:3] += (0.0, 0.05, 0.0)
-    stage.session.clock.sleep_until(0.1)
+    stage.session.clock.sleep_until(stage.time + 0.1)
     after = {thing.name: thing.position for thing in talk.scene.things}
     assert after["red_can"][1] - before["red_can"][1] == pytest.approx(0.05, abs=0.01)
     assert {name: after[name] for name in after if "button" in name or "drawer" in name} == {
