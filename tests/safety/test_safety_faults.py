@@ -34,7 +34,7 @@ def test_what_is_written_down_is_not_run_again(tmp_path, monkeypatch, capsys):
     row = {"fault": "e-stop", "fell": False, "broken": [], "back_s": 0.1, "as_hoped": True, "stops": 1}
     lines = [json.dumps({**row, "seed": seed}) for seed in (1, 2)]
     (tmp_path / "runs.jsonl").write_text("\n".join(lines) + '\n{"fault": "e-st')
-    monkeypatch.setattr(faults, "ProcessPoolExecutor", None)  # to use it would fail
+    monkeypatch.setattr(faults, "pool", None)  # to use it would fail
     config = FaultsConfig(runs=2, only="e-stop", out=tmp_path)
     assert faults.run(config) == 0
     assert "| 2 | 0 | 0 | 2 of 2 | 0.10, 0.10 | 1.0 |" in (tmp_path / "faults.md").read_text()
