@@ -112,7 +112,7 @@ def drawn(one: Recipe) -> Drawn:
         told=f"words x {sizes.words}",
         felt=f"{sizes.steps} x {sizes.state}",
         context=f"{_kept(model.fusion, sizes.patches + sizes.steps)} x {model.fusion.width}",
-        film=_film(model.views.shared),
+        film=_film(model.views.encoders()[0]),
         row=tuple(cells(line)[:-1]),
     )
 
@@ -137,7 +137,10 @@ def _body(shapes: Shapes) -> Box:
 
 
 def _vision(model: VLA, shapes: Shapes, patches: int) -> Box:
-    name, lines = _encoder(model.views.shared)
+    first, *aside = model.views.encoders()
+    name, lines = _encoder(first)
+    if aside:
+        lines.append("wrists: the same, coarser")
     pictures = len(shapes.cameras) * shapes.history
     each = patches // pictures
     lines.append(f"{_plural(each, 'token')} a picture, {model.views.width} wide")

@@ -7,11 +7,12 @@ import os
 import resource
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
 from volition import cli
-from volition.doctor import DoctorConfig, _numbers
+from volition.doctor import DoctorConfig, _floors, _numbers
 from volition.errors import ContractError
 from volition.eval.configs import DemoConfig, RunConfig
 
@@ -179,6 +180,17 @@ def test_terminals_with_and_without_utf_8(encoding: str) -> None:
 
 
 @pytest.mark.slow
+def test_doctor_asks_for_no_extra_that_was_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        "numpy>=1.24",
+        'mujoco>=3.3; extra == "robot"',
+        "cyclonedds>=11; extra == 'ros2-peer'",
+        'ray; extra == "ray"',
+    ]
+    monkeypatch.setattr(metadata, "requires", lambda _: lines)
+    assert _floors() == {"base": [("numpy", "1.24")], "robot": [("mujoco", "3.3")], "sim": [], "learn": []}
+
+
 def test_doctor_tries_rendering_and_video() -> None:
     report = json.loads(volition("doctor", "--json").stdout)
     status = {check["name"]: check["status"] for check in report["checks"]}

@@ -104,7 +104,7 @@ def _floors() -> dict[str, list[tuple[str, str]]]:
     floors: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
     for line in metadata.requires("volition") or []:
         found = re.match(r"([\w.-]+)(?:\[.*?\])?\s*(?:>=\s*([\w.]+))?", line)
-        extra = re.search(r"extra\s*==\s*['\"](\w+)['\"]", line)
+        extra = re.search(r"extra\s*==\s*['\"]([\w-]+)['\"]", line)
         group = extra.group(1) if extra else "base"
         if found and group in floors and found.group(1) != "volition":
             floors[group].append((found.group(1), found.group(2) or "0"))

@@ -17,7 +17,7 @@ from recipe_tools import ACTIONS, RECIPES, SENTENCES, STATE, act, built, design,
 from volition.errors import ContractError  # noqa: E402
 from volition.model.checkpoint import Checkpoint, load, save  # noqa: E402
 from volition.model.heads.regression import Regression  # noqa: E402
-from volition.model.inputs import Targets, rows  # noqa: E402
+from volition.model.inputs import Question, Targets, Truth, rows  # noqa: E402
 from volition.model.maker import Maker  # noqa: E402
 from volition.model.recipes import recipe  # noqa: E402
 from volition.model.table import shapes_for  # noqa: E402
@@ -113,6 +113,29 @@ def test_a_recipe_looks_at_pictures_words_and_state(name: str) -> None:
             replace(seen, sentences=model.read([SENTENCES[1]])),
         ):
             assert (model.think(changed).context.pooled - usual.pooled).abs().max() > 1e-4
+
+
+def test_a_question_is_answered_by_the_first_picture_alone_as_if_it_had_been_told() -> None:
+    of, model = shapes("quick", history=2), built("quick", history=2)
+    seen, wanted = inputs(model, of, list(SENTENCES[:2])), targets(model, of, 2)
+    asked = model.read(list(SENTENCES[1:]))
+    truth = Truth(
+        points=torch.tensor([[0.25, 0.75], [0.5, 0.5], [0.9, 0.1]]).repeat(2, 1, 1, 1),
+        present=torch.ones(2, 3, dtype=torch.bool),
+        visible=torch.ones(2, 1, 3, dtype=torch.bool),
+    )
+    question = Question(sentences=asked, asked=torch.tensor([True, False]), truth=truth)
+    losses = fit(model, seen, replace(wanted, question=question), updates=60)
+    assert losses[-1] < 0.25 * losses[0]
+    with torch.no_grad():
+        told = model.eval().think(replace(seen, sentences=asked)).context.spots
+        words = model.reader(model.language(asked)) if model.reader is not None else model.language(asked)
+        alone = model.fusion.seek(model.views.first(seen.images, words.pooled), words)
+    assert told is not None
+    torch.testing.assert_close(alone.heat[:, 0], told.heat[:, -len(of.cameras)], rtol=0, atol=1e-4)
+    torch.testing.assert_close(alone.points[:, 0], told.points[:, -len(of.cameras)], rtol=0, atol=1e-5)
+    off = (alone.points[:, 0] - truth.points[:, 0]).norm(dim=-1).mean(-1)
+    assert off[0] < 0.1 < off[1]  # the row that was not asked has not learned it
 
 
 def test_a_chunk_without_truth_is_learned_all_the_same() -> None:

@@ -398,63 +398,47 @@ def test_a_hand_that_the_state_does_not_have_is_refused_in_the_relative_frame(tm
     assert isinstance(codec_of([data], BatchConfig(), EE), Codec)
 
 
-def test_a_window_that_is_told_something_else_learns_where_that_is_and_no_action(dataset: Dataset) -> None:
-    view = BatchConfig(chunk=2, others=0.99, phrases=8)
-    inputs, targets = whole(dataset, view)
-    names = {one: list(dataset.feature(one).names or ()) for one in (TRUTH, TRUTH_THINGS)}
-    positions, points, masks = targets.truth.positions, targets.truth.points, targets.truth.masks
-    finished, present = targets.truth.finished, targets.truth.present
-    others = {
+def test_each_window_is_asked_what_something_else_in_its_scene_means(dataset: Dataset) -> None:
+    inputs, targets = whole(dataset, BatchConfig(chunk=2, ask=True, phrases=8))
+    names = list(dataset.feature(TRUTH_THINGS).names or ())
+    steps = list(dataset.feature(TRUTH).names or ()).index("step")
+    landmarks = {
         one.text: one.landmark
         for episode in range(dataset.episodes)
         for step in range(3)
         for _, one in Phrases(8).others(episode, dataset.record(episode).info, step)
     }
-    assert positions is not None
-    assert present is not None
+    question = targets.question
+    assert question is not None
+    points, present = question.truth.points, question.truth.present
     assert points is not None
-    assert masks is not None
-    assert finished is not None
-    told = beside = 0
+    assert present is not None
+    assert points.shape == (inputs.size, 1, 3, 2)
+    asked = beside = 0
     for row, episode, at in every_window(dataset):
-        numbers, info = dataset.numbers(episode), dataset.record(episode).info
-        own, things = numbers[TRUTH][at], numbers[TRUTH_THINGS][at]
-        found = positions[row, 0].numpy()
-        if finished[row].isfinite():
-            np.testing.assert_allclose(found, [own[names[TRUTH].index(f"thing.{axis}")] for axis in "xyz"], atol=1e-6)
+        if not question.asked[row]:
             continue
-        told += 1
-        assert not targets.real[row].any()
-        assert masks[row].isnan().all()
-        count = len(info["scene"]["things"])
-        each = [[things[names[TRUTH_THINGS].index(f"{number}.{axis}")] for axis in "xyz"] for number in range(count)]
-        (meant,) = np.flatnonzero(np.abs(np.array(each) - found).max(axis=1) < 1e-6)
-        for place, camera in enumerate(CAMERAS):
-            point = [things[names[TRUTH_THINGS].index(f"{meant}.{camera}.{part}")] for part in "uv"]
-            np.testing.assert_allclose(points[row, place, 0], point, atol=1e-6)
-        # The thing by which it is told from others is the third to be found, where the sentence names one.
-        landmark = others[said(inputs.sentences)[row]]
-        assert present[row, 2] == bool(landmark)
-        if landmark:
-            beside += 1
-            (number,) = [n for n, thing in enumerate(info["scene"]["things"]) if thing["name"] == landmark]
-            np.testing.assert_allclose(positions[row, 2], each[number], atol=1e-6)
-        # What it is told is what the grammar says of this thing, and of no other.
-        told_of = scene_from_json(info["scene"])
-        (goal,) = understand(told_of, said(inputs.sentences)[row]).goals
-        assert told_of.things[meant].name == goal.thing
-        assert goal != told_of.goals[int(own[names[TRUTH].index("step")])]
-    assert told > 0.5 * inputs.size
+        asked += 1
+        numbers, info = dataset.numbers(episode), dataset.record(episode).info
+        scene, things, text = scene_from_json(info["scene"]), numbers[TRUTH_THINGS][at], said(question.sentences)[row]
+        # It is asked what the grammar says of one thing, of no other, and not of what it is told to do.
+        (goal,) = understand(scene, text).goals
+        assert goal != scene.goals[int(numbers[TRUTH][at][steps])]
+        for spot, name in enumerate((goal.thing, goal.place, landmarks[text])):
+            assert present[row, spot] == bool(name)
+            if name:
+                (number,) = [n for n, thing in enumerate(scene.things) if thing.name == name]
+                point = [things[names.index(f"{number}.{CAMERAS[0]}.{part}")] for part in "uv"]
+                np.testing.assert_allclose(points[row, 0, spot], point, atol=1e-6)
+        beside += bool(landmarks[text])
+    assert asked > 0.9 * inputs.size
     assert beside > 3
 
 
-def test_nothing_else_is_told_unless_the_truth_of_all_things_is_known(tmp_path: Path, dataset: Dataset) -> None:
+def test_nothing_else_is_asked_unless_the_truth_of_all_things_is_known(tmp_path: Path, dataset: Dataset) -> None:
     without = Dataset(make(tmp_path / "data", (4,), truth=False))
-    _, targets = whole(without, BatchConfig(chunk=2, others=0.99))
-    assert targets.real[:, 0].all()
-    for view in (BatchConfig(others=0.99, reasons=True), BatchConfig(others=0.99, shown=1)):
-        assert TRUTH_THINGS not in view.windows(dataset).states
-    assert TRUTH_THINGS in BatchConfig(others=0.99).windows(dataset).states
+    assert whole(without, BatchConfig(chunk=2, ask=True))[1].question is None
+    assert whole(dataset, BatchConfig(chunk=2))[1].question is None
 
 
 def test_what_is_known_of_places_moves_with_the_picture() -> None:
@@ -508,7 +492,7 @@ def test_a_scene_for_the_primitives_is_asked_something_anew_with_its_own_answer(
         for number in range(3):
             writer.adopt(load_staged(Path(maker.episode(recipe.job(number), tmp_path / str(number)).folder)))
     data = Dataset(tmp_path / "data")
-    view = BatchConfig(action="primitive", chunk=1, others=0.25)
+    view = BatchConfig(action="primitive", chunk=1, ask=True)
     spec = g1(32).action("primitive")
     loader = LoaderConfig(batch=12, shuffle=False, workers=2)
     batches_of = Batches(data, view, codec_of([data], view, spec), read, loader)

@@ -124,7 +124,7 @@ def test_encoders_that_learn_or_look_for_words_have_none(dataset: Dataset, capsy
     assert encoders_of(model_of().views) is None
     assert encoded(dataset, model_of().views) is dataset
     words = model_of("quick", **{"vision": {}})
-    freeze(words, "views.shared")
+    freeze(words, "views.each")
     assert encoders_of(words.views) is None
 
 

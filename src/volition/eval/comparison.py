@@ -1,9 +1,11 @@
 """All recipes on one data set, with the same time to train, on the same held-out scenes: `python -m volition.eval.comparison`.
 
-    data set -> volition train RECIPE (the same minutes each) -> volition eval's runner -> docs/studies/recipes.{json,md,svg}
+    data set -> the pace of each recipe -> volition train RECIPE (as many steps as fit into the same minutes)
+    -> volition eval's runner -> docs/studies/recipes.{json,md,svg}
 
-Stopped, it goes on with the recipes it was at. Each has a process and a thread of its own, as many at once as there are
-cores; their minutes are of processor time, so that what else runs takes nothing from them.
+Each has a process and a thread of its own, two at once. Only the pace is a matter of time, so the machine should do
+nothing else while it is taken (the first minutes); from then on all is counted in steps and comes out the same however
+busy the machine is. Stopped, it goes on with the recipes it was at.
 """
 
 from __future__ import annotations
@@ -14,13 +16,16 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
-from concurrent.futures import FIRST_COMPLETED, wait
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from volition.data.atomic import write_json
@@ -34,7 +39,8 @@ from volition.processes import pool
 
 FOLDER = Path("docs/studies")
 FLOOR = "simple"
-LINE, LOG = "line.json", "log.txt"  # of each recipe, in its folder
+LINE, LOG, PACE = "line.json", "log.txt", "pace.json"  # of each recipe, in its folder
+PACED_MINUTES = 0.4  # of training, to take the pace
 HEADINGS = (
     "recipe", "gives", "successes", "95 %", "parameters", "trained", "windows/s", "steps", "error of the hand mm",
     "ms a decision",
@@ -44,56 +50,88 @@ HEADINGS = (
 def compare(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """A line a recipe; what is known already is not done again."""
     folders = {name: arguments.out / name for name in arguments.recipes}
-    todo = [name for name, folder in folders.items() if not (folder / LINE).exists()]
     with pool(arguments.workers) as executor, bar() as progress:
-        bars = {name: progress.add_task(name, total=100, rate="waits") for name in todo}
-        waiting = {executor.submit(one, name, folders[name], arguments): name for name in todo}
-        while waiting:
-            ended, _ = wait(waiting, timeout=2, return_when=FIRST_COMPLETED)
-            for name in waiting.values():
-                share, said = _so_far(folders[name], arguments)
-                progress.update(bars[name], completed=100 * share, rate=said)
-            for future in ended:
-                name = waiting.pop(future)
-                line = future.result()
-                progress.update(bars[name], completed=100, rate=f"{line['successes']} of {line['trials']}")
-                if not sys.stderr.isatty():
-                    print(f"{name}: {line['successes']} of {line['trials']}", file=sys.stderr, flush=True)
+        _all(
+            executor, progress, pace, {name: it for name, it in folders.items() if not (it / PACE).exists()}, arguments
+        )
+        _all(executor, progress, one, {name: it for name, it in folders.items() if not (it / LINE).exists()}, arguments)
     lines = [json.loads((folder / LINE).read_text(encoding="utf-8")) for folder in folders.values()]
     _print(lines)
     return lines
 
 
-def one(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Train and try one recipe, in a process of its own that speaks to its log."""
+def _all(
+    executor: Executor,
+    progress: Progress,
+    work: Callable[..., str],
+    folders: dict[str, Path],
+    arguments: argparse.Namespace,
+) -> None:
+    """`work` for each recipe, with a bar of its own."""
+    bars = {name: progress.add_task(name, total=100, rate="waits") for name in folders}
+    waiting = {executor.submit(work, name, folder, arguments): name for name, folder in folders.items()}
+    while waiting:
+        ended, _ = wait(waiting, timeout=2, return_when=FIRST_COMPLETED)
+        for name in waiting.values():
+            share, said = _so_far(folders[name], arguments)
+            progress.update(bars[name], completed=100 * share, rate=said)
+        for future in ended:
+            name, said = waiting.pop(future), future.result()
+            progress.update(bars[name], completed=100, rate=said)
+            if not sys.stderr.isatty():
+                print(f"{name}: {said}", file=sys.stderr, flush=True)
+
+
+def pace(name: str, folder: Path, arguments: argparse.Namespace) -> str:
+    """How many steps fit into the minutes, by the processor time that a few take."""
     folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOG).open("a", encoding="utf-8") as log, tempfile.TemporaryDirectory() as scratch:
+        trial = Path(scratch) / "paced"
+        budget = ["--minutes", str(PACED_MINUTES), "--clock", "processor", "--log-every", "1", "--warmup-steps", "1"]
+        subprocess.run([*_training(name, trial, arguments), *budget], check=True, stdout=log, stderr=log)
+        spent = [row["seconds"] for row in _metrics(trial) if "seconds" in row]
+    step_s = float(np.median(np.diff(spent))) if len(spent) > 2 else spent[-1] / len(spent)
+    steps = max(1, round(60 * arguments.minutes / step_s))
+    write_json(folder / PACE, {"step_s": step_s, "steps": steps, "minutes": arguments.minutes})
+    return f"{steps} steps of {1000 * step_s:.0f} ms"
+
+
+def one(name: str, folder: Path, arguments: argparse.Namespace) -> str:
+    """Train and try one recipe, in a process of its own that speaks to its log."""
+    steps = json.loads((folder / PACE).read_text(encoding="utf-8"))["steps"]
     with (folder / LOG).open("a", encoding="utf-8") as log:
         sys.stderr = log
         if not (folder / "last" / "config.json").exists():
-            subprocess.run(_training(name, folder, arguments), check=True, stdout=log, stderr=log)
+            budget = ["--steps", str(steps), "--warmup-steps", str(min(50, steps // 10)), "--resume"]
+            subprocess.run([*_training(name, folder, arguments), *budget], check=True, stdout=log, stderr=log)
         line = _try(name, folder, arguments)
     write_json(folder / LINE, line)
-    return line
+    return f"{line['successes']} of {line['trials']}"
+
+
+def _metrics(folder: Path) -> list[dict[str, Any]]:
+    text = (folder / "metrics.jsonl").read_text(encoding="utf-8")
+    return [json.loads(row) for row in text.splitlines()]
 
 
 def _so_far(folder: Path, arguments: argparse.Namespace) -> tuple[float, str]:
     """Half of it is training."""
-    trials = folder / "trials" / TRIALS
+    trials, metrics, paced = folder / "trials" / TRIALS, folder / "metrics.jsonl", folder / PACE
     if trials.exists():
         done = trials.read_bytes().count(b"\n")
         return 0.5 + 0.5 * done / arguments.episodes, f"trial {done}"
-    metrics = folder / "metrics.jsonl"
-    rows = metrics.read_bytes().splitlines() if metrics.exists() else []
-    spent = [json.loads(row).get("seconds") for row in rows[-2:-1]]  # the last may still be in writing
-    return (0.5 * min(1, spent[0] / (60 * arguments.minutes)), "trains") if spent and spent[0] else (0.0, "waits")
+    if not metrics.exists() or not paced.exists():
+        return 0.0, "waits"
+    rows = metrics.read_bytes().splitlines()[:-1]  # the last may still be in writing
+    step = json.loads(rows[-1])["step"] if rows else 0
+    return 0.5 * min(1, step / json.loads(paced.read_text(encoding="utf-8"))["steps"]), "trains"
 
 
 def _training(name: str, folder: Path, arguments: argparse.Namespace) -> list[str]:
     return [
         sys.executable, "-m", "volition.cli", "train", name, "--data", str(arguments.data), "--skills", arguments.skill, "--out", str(folder),
-        "--minutes", str(arguments.minutes), "--clock", "processor", "--threads", "1", "--loaders", "1", "--size", arguments.size,
-        "--batch", str(arguments.batch), "--warmup-steps", "50", "--seed", str(arguments.seed), "--validate-every", "0",
-        "--save-every", "500", "--ema", "0.99", "--resume",
+        "--threads", "1", "--loaders", "1", "--size", arguments.size, "--batch", str(arguments.batch), "--seed", str(arguments.seed),
+        "--validate-every", "0", "--validation-batches", "20", "--save-every", "500", "--ema", "0.99",
     ]  # fmt: skip
 
 
@@ -107,8 +145,7 @@ def _try(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, An
     rows = run_jobs(folder / "last", jobs, folder / "trials", workers=1, shown=shown)
     successes = sum(row["success"] for row in rows)
     low, high = wilson(successes, len(rows))
-    metrics = [json.loads(text) for text in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    validated = [row for row in metrics if "validation/loss" in row]
+    validated = [row for row in _metrics(folder) if "validation/loss" in row]
     hands = [
         value for key, value in (validated[-1] if validated else {}).items()
         if key.startswith("validation/error/") and key.endswith("[m]")
@@ -127,7 +164,7 @@ def _try(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, An
         "parameters": sum(one.numel() for one in model.parameters()),
         "trained": sum(one.numel() for one in model.parameters() if one.requires_grad),
         "steps": checkpoint.about["step"],
-        "windows_per_s": float(np.median([row["samples_per_s"] for row in metrics if "samples_per_s" in row])),
+        "windows_per_s": arguments.batch / json.loads((folder / PACE).read_text(encoding="utf-8"))["step_s"],
         "hand_mm": 1000 * float(np.mean(hands)) if hands else None,
         "decision_ms": _decision_ms(folder / "last"),
     }
@@ -182,7 +219,7 @@ def report(lines: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
     text = [
         "# The recipes compared",
         "",
-        f"`{arguments.skill}`: {data}. Each recipe, at size {arguments.size}, was trained for {arguments.minutes:g} minutes of one core's time "
+        f"`{arguments.skill}`: {data}. Each recipe, at size {arguments.size}, was trained for as many steps as fit into {arguments.minutes:g} minutes of one core "
         f"({machine}), then tried in {arguments.episodes} scenes that no data set has, {arguments.seconds:g} s each. Made by `{command}`.",
         "",
         *rows,

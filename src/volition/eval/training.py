@@ -149,6 +149,7 @@ def prepare(command: TrainCommand) -> Prepared:
     if command.lora:
         add_lora(model, LoraConfig(layers=command.lora, rank=command.lora_rank, seed=command.train.seed))
 
+    view = replace(view, ask=view.ask and model.answers)
     seen = _encoded(datasets, command, view, model)
 
     def batches(which: str) -> Mixture | Batches | None:
@@ -227,7 +228,7 @@ def batch_config(command: TrainCommand, chosen: Recipe, cameras: tuple[str, ...]
         frame=command.frame,
         phrases=command.phrases,
         truth=command.truth,
-        others=command.others,
+        ask=command.ask,
     )
     view = replace(view, **chosen.batch, history_step=command.history_step)
     if command.action == "primitive":

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from volition.errors import ContractError
-from volition.model.inputs import Context, Inputs, Sentences, Spots, Targets, Words
+from volition.model.inputs import Context, Inputs, Question, Sentences, Spots, Targets, Truth, Words
 from volition.model.vision.positions import cell_middles
 
 
@@ -146,30 +146,44 @@ class Grounding(nn.Module):
             terms["position"] = config.position_weight * _mean(off, there)
         if truth.points is not None and self.sizes.cells is not None:
             _same_shape("points", truth.points, (inputs.size, self.sizes.views, config.things, 2))
-            there = ((truth.points >= 0) & (truth.points <= 1)).all(-1)  # also False for NaN
-            if truth.visible is not None:
-                there = there & truth.visible
-            if truth.present is not None:
-                there = there & truth.present[:, None]
-            points = torch.where(there[..., None], truth.points, 0.5)
-            aim = _spread(points, self.sizes.cells)
             if context.spots is not None:
-                terms |= self._spots(context.spots, points, aim, there)
+                everywhere = torch.ones_like(truth.points[..., 0], dtype=torch.bool)
+                terms |= self._spots(context.spots, truth, everywhere)
             elif self.heat is not None:
+                there, _, aim = self._aim(truth)
                 off = -(aim * self.heat(tokens, words).log_softmax(-1)).sum(-1)  # (B, V, G)
                 terms["point"] = config.point_weight * _mean(off, there)
         return terms
 
-    def _spots(self, spots: Spots, points: Tensor, aim: Tensor, there: Tensor) -> dict[str, Tensor]:
-        """The right cell or "not in this picture" by cross-entropy, then the point by its distance."""
+    def asked(self, spots: Spots, question: Question) -> dict[str, Tensor]:
+        """The same for a question about the first camera's picture."""
+        if question.truth.points is None:
+            return {}
+        _same_shape("points", question.truth.points, (len(question.asked), 1, self.config.things, 2))
+        asked = question.asked[:, None, None].expand(-1, 1, self.config.things)
+        return {f"asked_{name}": term for name, term in self._spots(spots, question.truth, asked).items()}
+
+    def _aim(self, truth: Truth) -> tuple[Tensor, Tensor, Tensor]:
+        """What can be seen (B, V, G), where (B, V, G, 2), and the share of each cell (B, V, G, P)."""
+        assert truth.points is not None
+        assert self.sizes.cells is not None
+        there = ((truth.points >= 0) & (truth.points <= 1)).all(-1)  # also False for NaN
+        if truth.visible is not None:
+            there = there & truth.visible
+        if truth.present is not None:
+            there = there & truth.present[:, None]
+        points = torch.where(there[..., None], truth.points, 0.5)
+        return there, points, _spread(points, self.sizes.cells)
+
+    def _spots(self, spots: Spots, truth: Truth, known: Tensor) -> dict[str, Tensor]:
+        """The right cell or "not in this picture" by cross-entropy, then the point by its distance; where it is `known`."""
+        there, points, aim = self._aim(truth)
         heat, guess = spots.heat[:, -self.sizes.views :], spots.points[:, -self.sizes.views :]
         wanted = torch.cat([1.0 - there[..., None].to(aim.dtype), aim * there[..., None]], dim=-1)
-        terms = {"spot": self.config.spot_weight * -(wanted * heat.log_softmax(-1)).sum(-1).mean()}
-        off = functional.smooth_l1_loss(guess, points, beta=0.02, reduction="none").sum(
-            -1
-        )  # beta: 2 or 3 pixels of 128
-        terms["spot_point"] = 10 * self.config.spot_weight * _mean(off, there)
-        return terms
+        missed = -(wanted * heat.log_softmax(-1)).sum(-1)
+        off = functional.smooth_l1_loss(guess, points, beta=0.02, reduction="none").sum(-1)  # beta: 2 or 3 pixels
+        weight = self.config.spot_weight
+        return {"spot": weight * _mean(missed, known), "spot_point": 10 * weight * _mean(off, there & known)}
 
 
 @dataclass(frozen=True, kw_only=True)

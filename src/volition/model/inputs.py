@@ -82,6 +82,15 @@ class Truth:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Question:
+    """Other words for the newest picture of the first camera, to learn what is meant and not what to do."""
+
+    sentences: Sentences
+    asked: Tensor  # (B,) bool: False where nothing else can be asked
+    truth: Truth  # V is 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class Targets:
     """What should have come out."""
 
@@ -90,6 +99,7 @@ class Targets:
     task: Tensor | None = None  # (B,) long, -1 unknown
     reasoning: Sentences | None = None  # what to say before acting
     truth: Truth = field(default_factory=Truth)
+    question: Question | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

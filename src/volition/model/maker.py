@@ -114,14 +114,25 @@ class Maker:
         cut = {"width": 8, "heads": 2, "questions": 2} if self.size == "test" else {}
         return Reader(self._config(ReaderConfig, "reader", {**cut, **settings}), words=language.width)
 
-    def views(self, name: str, *, words: int | None = None, cross_view: int = 0, **settings: Any) -> Views:
-        """Pictures by a named encoder; `words` is the language's width where the encoder looks for what it is told."""
+    def views(
+        self,
+        name: str,
+        *,
+        words: int | None = None,
+        cross_view: int = 0,
+        aside: Settings | None = None,
+        **settings: Any,
+    ) -> Views:
+        """Pictures by a named encoder; `words` is the language's width where the encoder looks for what it is told.
+
+        `aside`: what differs in the encoder of all cameras but the first, which is then another one.
+        """
         self._words = words or 0
         asked = dict(self._options.get("vision", {}))
         if asked.get("family", name) != name:
-            settings = _taken(settings, vision_config(asked["family"]))
+            settings, aside = _taken(settings, vision_config(asked["family"])), None
         name = asked.pop("family", name)
-        config = vision_config(name, **{**self._cut(name, asked), **settings, **asked})
+        settings = {**self._cut(name, asked), **settings, **asked}
         sizes = {
             "cameras": self.shapes.cameras,
             "size": self.shapes.picture,
@@ -129,7 +140,11 @@ class Maker:
             "cross_view": cross_view if len(self.shapes.cameras) > 1 else 0,
         }
         views = self._config(ViewsConfig, "views", sizes)
-        return Views(views, encoder=build_vision(config, words=words))
+        encoder = build_vision(vision_config(name, **settings), words=words)
+        if not aside:
+            return Views(views, encoder=encoder)
+        other = build_vision(vision_config(name, **{**settings, **aside}), words=words)
+        return Views(views, encoder=dict.fromkeys(views.cameras, other) | {views.cameras[0]: encoder})
 
     def _cut(self, name: str, asked: Settings) -> dict[str, Any]:
         """A named encoder's settings at this size."""
@@ -186,6 +201,7 @@ class Maker:
             pooled=language.width,
             state=state.width,
             patches=self._tokens(views),
+            cameras=len(views.config.cameras),
             steps=state.tokens,
             cells=views.cells,
         )

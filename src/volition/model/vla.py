@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from volition.errors import ContractError
-from volition.model.auxiliaries import Auxiliary, Finished
-from volition.model.inputs import Context, Inputs, Sentences, Targets, Words
+from volition.model.auxiliaries import Auxiliary, Finished, Grounding
+from volition.model.fusion.spots import SpotsFusion
+from volition.model.inputs import Context, Inputs, Question, Sentences, Targets, Words
 from volition.model.language.reader import Reader
 from volition.model.parts import Fusion, Head, Language, StateEncoder
 from volition.model.vision.views import Views
@@ -64,9 +65,7 @@ class VLA(nn.Module):
         return self.language.read(sentences)
 
     def think(self, inputs: Inputs) -> Thought:
-        words = self.language(inputs.sentences)
-        if self.reader is not None:
-            words = self.reader(words)
+        words = self._words(inputs.sentences)
         vision = self.views(inputs.images, inputs.seen, words.pooled, depth=inputs.depth)
         state = self.state(inputs)
         return Thought(vision=vision, words=words, state=state, context=self.fusion(vision, words, state))
@@ -78,7 +77,24 @@ class VLA(nn.Module):
         terms = dict(self.head.loss(thought.context, targets, rng=rng, **told))
         for auxiliary in self.auxiliaries.values():
             terms |= cast(Auxiliary, auxiliary).losses(thought.vision, thought.words, thought.context, inputs, targets)
+        if targets.question is not None and self.answers:
+            terms |= self._answer(inputs, targets.question)
         return terms
+
+    @property
+    def answers(self) -> bool:
+        """Whether it can be asked what words mean in one picture alone, where nothing is done."""
+        return isinstance(self.fusion, SpotsFusion) and "grounding" in self.auxiliaries and not self.views.cross
+
+    def _answer(self, inputs: Inputs, question: Question) -> dict[str, Tensor]:
+        words = self._words(question.sentences)
+        vision = self.views.first(inputs.images, words.pooled, depth=inputs.depth)
+        spots = cast(SpotsFusion, self.fusion).seek(vision, words)
+        return cast(Grounding, self.auxiliaries["grounding"]).asked(spots, question)
+
+    def _words(self, sentences: Sentences) -> Words:
+        words = self.language(sentences)
+        return words if self.reader is None else self.reader(words)
 
     def act(self, inputs: Inputs, *, rng: torch.Generator | None = None) -> Tensor:
         """(B, K, A) in the model's scale."""

@@ -18,14 +18,14 @@ from volition.data.loader import Loader, LoaderConfig
 from volition.data.statistics import Moments
 from volition.data.store import Dataset
 from volition.data.windows import ACTION_PAD, BEFORE, BEFORE_PAD, HISTORY_PAD, Sample, WindowConfig
-from volition.model.inputs import Inputs, Sentences, Targets, Truth
+from volition.model.inputs import Inputs, Question, Sentences, Targets, Truth
 from volition.robots.primitives import NAMES as PRIMITIVE_NAMES
 from volition.sim.language.asks import ask
 from volition.sim.scene import Goal, Scene, scene_from_json
 from volition.sim.sight import MANY, ROLES
 from volition.sim.stage import SIDES
 from volition.train.errors import TrainError
-from volition.train.phrases import Phrases, Said
+from volition.train.phrases import Phrases
 from volition.train.reasons import reason
 from volition.train.shown import Examples, shown_of, task_of
 from volition.train.taught import main_action, names_of
@@ -45,7 +45,7 @@ FLEETING = ("press_button",)
 @dataclass(frozen=True, kw_only=True)
 class BatchConfig:
     """What a model wants to see of a data set. `phrases`: ways to say an episode's goals; `steps`: one goal at a time;
-    `others`: share of the windows that are told another goal of their scene, to learn what is meant and not what to do."""
+    `ask`: each window is also asked what another goal of its scene means, where its things are known."""
 
     action: str = "ee"
     cameras: tuple[str, ...] = ("head", "left_wrist", "right_wrist")
@@ -58,7 +58,7 @@ class BatchConfig:
     phrases: int = 16
     steps: bool = True
     truth: bool = True  # where the data set has it
-    others: float = 0.0  # where the data set has the truth of all things
+    ask: bool = False
     shown: int = 0  # demonstrations of the same task, beside each window
     key_frames: int = 4  # of each of them
     reasons: bool = False  # also what there is to say before acting, from the truth
@@ -66,10 +66,9 @@ class BatchConfig:
     def windows(self, dataset: Dataset) -> WindowConfig:
         """The columns to read, checked to be there."""
         known = {feature.name for feature in dataset.features}
-        truth = (TRUTH, TRUTH_CELLS) if self.truth and {TRUTH, TRUTH_CELLS} <= known else ()
+        truth = tuple(n for n in (TRUTH, TRUTH_CELLS) if n in known) if self.truth and TRUTH in known else ()
         # What is said before acting, and demonstrations, are of what was done and of nothing else.
-        others = self.others and not self.reasons and not self.shown
-        things = (TRUTH_THINGS,) if truth and others and TRUTH_THINGS in known else ()
+        things = (TRUTH_THINGS,) if truth and self.ask and TRUTH_THINGS in known else ()
         return WindowConfig(
             cameras=tuple(IMAGES + camera for camera in self.cameras),
             states=(STATE, *truth, *things),
@@ -187,11 +186,9 @@ class Batches:
         words = {"task": said.text, "which": np.int64(self._task(info, step - late))}
         if TRUTH_THINGS in self._windows.states:
             words |= {"meant_things": things_of(info, step - late, said), "other": np.bool_(False)}
+            words |= self._question(episode, info, step, rng)
             if self.config.phrases > 1 and info.get("split") == "train" and "encounter" in info:
-                return {**sample, **words, **self._asked(info, sample, rng)}
-            others = self._phrases.others(episode, info, step) if rng.random() < self.config.others else ()
-            if others:
-                return {**sample, **words, **self._other(info, *others[int(rng.integers(len(others)))])}
+                return {**sample, **words, **self._anew(info, sample, rng)}
         if self.config.reasons:
             words["reason"] = self._reason(episode, info, step, sample)
         if self._examples is not None:  # now and then nothing is shown, so that the words are listened to as well
@@ -203,7 +200,7 @@ class Batches:
             )
         return {**sample, **words, "late": np.bool_(late), "meant": self._meant(episode, info, sample, step, late)}
 
-    def _asked(self, info: Mapping[str, Any], sample: Sample, rng: np.random.Generator) -> dict[str, Any]:
+    def _anew(self, info: Mapping[str, Any], sample: Sample, rng: np.random.Generator) -> dict[str, Any]:
         """A frame of a scene for the primitives, asked something anew: the same picture, other words, another answer."""
         zones = info["asked"][int(sample["frame"])]["zones"]
         if info["seed"] not in self._encounters:
@@ -220,15 +217,14 @@ class Batches:
             "meant": np.ones(self.config.chunk, dtype=bool),
         }
 
-    def _other(self, info: Mapping[str, Any], goal: Goal, said: Said) -> dict[str, Any]:
-        """A window that is told something else: where that is, and no action."""
-        return {
-            "task": said.text,
-            "meant_things": numbers_of(info, (goal.thing, goal.place, said.landmark)),
-            "other": np.bool_(True),
-            "late": np.bool_(False),
-            "meant": np.zeros(self.config.chunk, dtype=bool),
-        }
+    def _question(self, episode: int, info: Mapping[str, Any], step: int, rng: np.random.Generator) -> dict[str, Any]:
+        """Another goal of the scene, as somebody would say it, and the things that are meant."""
+        others = self._phrases.others(episode, info, step)
+        if not others:
+            return {"asked": np.bool_(False), "asked_task": "", "asked_things": np.full(3, MANY)}
+        goal, said = others[int(rng.integers(len(others)))]
+        things = numbers_of(info, (goal.thing, goal.place, said.landmark))
+        return {"asked": np.bool_(True), "asked_task": said.text, "asked_things": things}
 
     def _meant(self, episode: int, info: Mapping[str, Any], sample: Sample, step: int, late: bool) -> np.ndarray:
         """Which actions of the chunk are for what is told: none that belong to another step, or to what comes after a
@@ -272,6 +268,13 @@ class Batches:
             self._scenes[episode] = scene_from_json(info["scene"])
         return reason(Goal(**info["goals"][step]), self._scenes[episode], thing, place, hands, finished)
 
+    def _asked(self, batch: Sample) -> Question:
+        return Question(
+            sentences=self._read(batch["asked_task"]),
+            asked=torch.from_numpy(batch["asked"]),
+            truth=self._truths.asked(batch),
+        )
+
     def _tensors(self, batch: Sample) -> tuple[Inputs, Targets]:
         column = self._windows.actions[0]
         states = batch[STATE]  # (B, T, S)
@@ -291,6 +294,7 @@ class Batches:
             reasoning=self._read(batch["reason"]) if self.config.reasons else None,
             task=torch.from_numpy(batch["which"]),
             truth=self._truths.of(batch) if self._known else Truth(),
+            question=self._asked(batch) if "asked" in batch else None,
         )
         return inputs, targets
 

@@ -51,8 +51,8 @@ class TrainCommand:
     """Which cameras; without them, all that the data set has."""
     phrases: int = 16
     """Ways to say an episode's goals, drawn anew for each window."""
-    others: float = 0.25
-    """Share of the windows that are told another goal of their scene, to learn what words mean; not learned as actions."""
+    ask: bool = True
+    """Ask of each window's first picture what another goal of its scene means, where model and data set can tell."""
     shift: int = 0
     """Augmentation: pixels a picture is moved at most; for cameras that are not calibrated."""
     colour: float = 0.2
@@ -92,9 +92,8 @@ class TrainCommand:
             value = getattr(self, name)
             if not least <= value <= most:
                 raise TrainError(f"TrainCommand.{name} is {value}; it must be {least} to {most}.")
-        for name in ("held_out", "others"):
-            if not 0 <= getattr(self, name) < 1:
-                raise TrainError(f"TrainCommand.{name} is {getattr(self, name)}; it is a share, 0 or more and below 1.")
+        if not 0 <= self.held_out < 1:
+            raise TrainError(f"TrainCommand.held_out is {self.held_out}; it is a share, 0 or more and below 1.")
         if self.weights and len(self.weights) != len(self.data):
             raise TrainError(
                 f"There are {len(self.weights)} weights for {len(self.data)} data sets; give one for each."

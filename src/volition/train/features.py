@@ -54,9 +54,7 @@ class Encoded:
 
 def encoders_of(views: Views) -> dict[str, nn.Module] | None:
     """Camera -> its encoder, if all of them are frozen and look at nothing but the picture; else None."""
-    found = {
-        camera: views.shared if views.shared is not None else views.each[camera] for camera in views.config.cameras
-    }
+    found = {camera: views.of(camera) for camera in views.config.cameras}
     fit = all(isinstance(one, HubVision | MobileNetVision) and not trains(one) for one in found.values())
     return found if fit and not views.config.depth else None
 

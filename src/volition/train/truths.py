@@ -32,16 +32,13 @@ class Truths:
         values = batch[TRUTH][:, -1]
         at = {name: place for place, name in enumerate(self._dataset.feature(TRUTH).names or ())}
         cameras = self._cameras
-        known = list(self._dataset.feature(TRUTH_CELLS).names or ())
-        begins = [known.index(f"{camera}.{ROLES[0]}.0") for camera in cameras]
 
         def column(name: str) -> np.ndarray:
             return values[:, at[name]]
 
         points = np.stack([[[column(f"{c}.{r}.{p}") for p in "uv"] for r in ROLES] for c in cameras])  # (V, G, 2, B)
         inside = np.stack([[column(f"{c}.{r}.inside") for r in ROLES] for c in cameras])  # (V, G, B)
-        rows = np.stack([batch[TRUTH_CELLS][:, -1, first : first + CELLS] for first in begins], axis=1)  # (B, V, CELLS)
-        seen, masks = points.transpose(3, 0, 1, 2), unpack(rows).astype(np.float64)  # (B, V, G, 2), (B, V, h, w)
+        seen, masks = points.transpose(3, 0, 1, 2), self._masks(batch)  # (B, V, G, 2), (B, V, h, w)
         visible = inside.transpose(2, 0, 1) > 0.5
         positions = np.stack([[column(f"{r}.{a}") for a in "xyz"] for r in ROLES]).transpose(2, 0, 1)
         present = np.stack([column(f"{r}.present") for r in ROLES], axis=1) > 0.5
@@ -51,14 +48,13 @@ class Truths:
         finished = np.maximum(column("finished"), batch["late"])
         if "meant_things" in batch:
             for row in np.flatnonzero(batch["meant_things"][:, 0] >= 0).tolist():
-                positions[row], seen[row], visible[row], present[row] = self._of_things(batch, row)
+                things = batch["meant_things"][row]
+                positions[row], seen[row], visible[row], present[row] = self._of_things(batch, row, things, cameras)
                 if batch["other"][row]:
                     masks[row] = finished[row] = np.nan  # nobody knows
-        if MOVED + IMAGES + cameras[0] in batch:  # the pictures were, so what is known of places in them is too
-            moved = np.stack([batch[MOVED + IMAGES + camera] for camera in cameras], axis=1)  # (B, V, 2)
-            share = moved / np.array(batch[IMAGES + cameras[0]].shape[2:4])
-            seen = seen + share[:, :, None, ::-1]
-            visible &= ((seen >= 0) & (seen < 1)).all(axis=-1)
+        share = self._moved(batch, cameras)
+        if share is not None:
+            seen, visible = _moved_by(share, seen, visible)
             masks = _shifted(_shifted(masks, share[..., 0] * CELLS, 2), share[..., 1] * CELLS, 3)
         return Truth(
             positions=as_float(positions),
@@ -69,12 +65,40 @@ class Truths:
             finished=as_float(finished),
         )
 
-    def _of_things(self, batch: Sample, row: int) -> tuple[np.ndarray, ...]:
-        """Positions (G, 3), points (V, G, 2), visible (V, G) and present (G,) of the things that a row was told of."""
+    def _masks(self, batch: Sample) -> np.ndarray:
+        """Which cells the thing covers, (B, V, h, w); NaN where the data set does not say."""
+        if TRUTH_CELLS not in batch:
+            return np.full((len(batch[TRUTH]), len(self._cameras), CELLS, CELLS), np.nan)
+        known = list(self._dataset.feature(TRUTH_CELLS).names or ())
+        begins = [known.index(f"{camera}.{ROLES[0]}.0") for camera in self._cameras]
+        rows = np.stack([batch[TRUTH_CELLS][:, -1, first : first + CELLS] for first in begins], axis=1)  # (B, V, CELLS)
+        return unpack(rows).astype(np.float64)
+
+    def asked(self, batch: Sample) -> Truth:
+        """Where the things are in the first camera's picture that each row's question means."""
+        cameras, rows = self._cameras[:1], range(len(batch["asked"]))
+        found = [self._of_things(batch, row, batch["asked_things"][row], cameras) for row in rows]
+        _, points, visible, present = (np.stack(parts) for parts in zip(*found, strict=True))
+        share = self._moved(batch, cameras)
+        if share is not None:
+            points, visible = _moved_by(share, points, visible)
+        return Truth(
+            points=as_float(points), visible=torch.from_numpy(visible), present=torch.from_numpy(present)
+        )  # fmt: skip
+
+    @staticmethod
+    def _moved(batch: Sample, cameras: Sequence[str]) -> np.ndarray | None:
+        """By what share of its height and width each picture was moved, (B, V, 2): what is known of places in it is too."""
+        if MOVED + IMAGES + cameras[0] not in batch:
+            return None
+        moved = np.stack([batch[MOVED + IMAGES + camera] for camera in cameras], axis=1)
+        return moved / np.array(batch[IMAGES + cameras[0]].shape[2:4])
+
+    def _of_things(self, batch: Sample, row: int, things: np.ndarray, cameras: Sequence[str]) -> tuple[np.ndarray, ...]:
+        """Positions (G, 3), points (V, G, 2), visible (V, G) and present (G,) of some things in a row's scene."""
         known = list(self._dataset.feature(TRUTH_THINGS).names or ())
         values = batch[TRUTH_THINGS][row, -1].reshape(MANY, -1)  # (things, numbers of each)
         parts = [name.removeprefix("0.") for name in known[: values.shape[1]]]
-        things, cameras = batch["meant_things"][row], self._cameras
         there = things < len(values)
         there &= values[np.minimum(things, len(values) - 1)].any(axis=1)  # a place beyond the last thing: there is none
         chosen = values[np.where(there, things, 0)]  # (G, numbers)
@@ -96,6 +120,11 @@ def numbers_of(info: Mapping[str, Any], names: Sequence[str]) -> np.ndarray:
     """Of things in `truth.things`, by their names; MANY where none is meant."""
     known = [thing["name"] for thing in info["scene"]["things"]]
     return np.array([known.index(name) if name else MANY for name in names])
+
+
+def _moved_by(share: np.ndarray, points: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    points = points + share[:, :, None, ::-1]
+    return points, visible & ((points >= 0) & (points < 1)).all(axis=-1)
 
 
 def _shifted(masks: np.ndarray, by: np.ndarray, axis: int) -> np.ndarray:

@@ -92,7 +92,7 @@ def _pictures(model: VLA, inputs: Inputs) -> Look:
         return Look(how=found[0], words=(), weights=dict(zip(cameras, newest.view(-1, *cells), strict=True)))
     if learned:
         return Look(how=LEARNED, words=(), weights=_newest(torch.cat(learned), model))
-    if all(isinstance(one, ConvVision) and one.config.output == "points" for one in _encoders(model)):
+    if all(isinstance(one, ConvVision) and one.config.output == "points" for one in model.views.encoders()):
         return Look(how=POINTS, words=(), points=_points(model, inputs))
     return Look(how=GRADIENT, words=(), weights=_gradients(model, inputs))
 
@@ -137,7 +137,7 @@ def _learners(model: VLA) -> Iterator[list[Tensor]]:
     found: list[Tensor] = []
     height, width = model.views.config.size
     handles = []
-    for one in _encoders(model):
+    for one in model.views.encoders():
         if isinstance(one, TokenLearner) and (cells := one.encoder.cells(height, width)) is not None:  # pyright: ignore
 
             def note(_: nn.Module, __: Any, given: Tensor, cells: tuple[int, int] = cells) -> None:
@@ -150,7 +150,7 @@ def _learners(model: VLA) -> Iterator[list[Tensor]]:
 
 def _points(model: VLA, inputs: Inputs) -> dict[str, Tensor]:
     maps: list[Tensor] = []
-    encoders = [one for one in _encoders(model) if isinstance(one, ConvVision)]
+    encoders = [one for one in model.views.encoders() if isinstance(one, ConvVision)]
     with (
         torch.enable_grad(),
         _hooked([one.maps.register_forward_hook(lambda *given: maps.append(given[2])) for one in encoders]),
@@ -171,7 +171,7 @@ def _gradients(model: VLA, inputs: Inputs) -> dict[str, Tensor]:
         pictures.append(leaf)
         return (leaf, *given[1:])
 
-    with torch.enable_grad(), _hooked([one.register_forward_pre_hook(begin) for one in _encoders(model)]):
+    with torch.enable_grad(), _hooked([one.register_forward_pre_hook(begin) for one in model.views.encoders()]):
         moved = _moved(model, inputs, pictures)
     slopes = torch.cat([one.abs().sum(1) for one in moved])  # (pictures, H, W)
     small = nn.functional.adaptive_avg_pool2d(slopes[:, None], _CELLS)[:, 0]
@@ -191,11 +191,6 @@ def _newest(each: Tensor, model: VLA) -> dict[str, Tensor]:
     """Of every picture, cameras first and then steps, as encoders are given them: those of the last step."""
     cameras = model.views.config.cameras
     return dict(zip(cameras, each.unflatten(0, (len(cameras), -1))[:, -1].float(), strict=True))
-
-
-def _encoders(model: VLA) -> list[nn.Module]:
-    views = model.views
-    return list(views.each.values()) if views.shared is None else [views.shared]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from volition.errors import ContractError
 from volition.model.fusion.relations import Relations, RelationsConfig
@@ -28,7 +29,8 @@ from volition.model.vision.positions import cell_middles
 class SpotsConfig:
     """`seen`: numbers of what is seen at a spot; `glance`: of each picture as a whole; `match`: width of the comparison.
 
-    `relations` and `rounds`: width and depth of what finds out how things stand to each other.
+    `relations` and `rounds`: width and depth of what finds out how things stand to each other in the first camera's
+    pictures, which show them all.
     """
 
     width: int = 512
@@ -89,13 +91,8 @@ class SpotsFusion(nn.Module):
     def forward(self, vision: Tensor, words: Words, state: Tensor) -> Context:
         self.sizes.check(vision, words, state)
         cells = self.norm(vision).unflatten(1, (self.pictures, -1))  # (B, U, P, D): U pictures
-        heat = self.heat(cells, words)  # (B, U, S, 1 + P)
-        share = heat.softmax(-1)
-        here = share[..., 1:]
-        sure = here.sum(-1, keepdim=True)  # (B, U, S, 1)
-        looked = here / sure.clamp(min=1e-6)
-        places = self.get_buffer("middles") + torch.tanh(self.aside(cells)) / self._counts(cells)  # (B, U, P, 2)
-        points = looked @ places  # (B, U, S, 2)
+        heat = self.heat(cells, words, slice(None), self.sizes.cameras)
+        points, sure, looked = self._where(heat, cells)
         found = torch.cat([points * 2 - 1, sure, looked @ self.see(cells)], dim=-1)
         parts = (
             found.flatten(1),
@@ -105,16 +102,34 @@ class SpotsFusion(nn.Module):
         )
         pooled = self.layers(torch.cat(parts, dim=-1))  # (B, width)
         mask = torch.ones(pooled.shape[0], 1, dtype=torch.bool, device=pooled.device)
-        things = self.config.things
-        spots = Spots(heat=heat[:, :, :things], points=points[:, :, :things])
-        return Context(tokens=pooled.unsqueeze(1), mask=mask, pooled=pooled, spots=spots)
+        return Context(tokens=pooled.unsqueeze(1), mask=mask, pooled=pooled, spots=self._taught(heat, points))
 
-    def heat(self, cells: Tensor, words: Words) -> Tensor:
+    def seek(self, vision: Tensor, words: Words) -> Spots:
+        """What these words mean in the first camera's newest picture alone, (B, P, Dv): U is 1."""
+        cells, first = self.norm(vision).unsqueeze(1), self.pictures - self.sizes.cameras
+        heat = self.heat(cells, words, slice(first, first + 1), 1)
+        return self._taught(heat, self._where(heat, cells)[0])
+
+    def _taught(self, heat: Tensor, points: Tensor) -> Spots:
+        return Spots(heat=heat[:, :, : self.config.things], points=points[:, :, : self.config.things])
+
+    def _where(self, heat: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Points (B, U, S, 2), how sure it is that they are in the picture (B, U, S, 1), and each cell's part (B, U, S, P)."""
+        here = heat.softmax(-1)[..., 1:]
+        sure = here.sum(-1, keepdim=True)
+        looked = here / sure.clamp(min=1e-6)
+        places = self.get_buffer("middles") + torch.tanh(self.aside(cells)) / self._counts(cells)  # (B, U, P, 2)
+        return looked @ places, sure, looked
+
+    def heat(self, cells: Tensor, words: Words, pictures: slice, cameras: int) -> Tensor:
         """How well each cell answers what is asked for each spot, and before them "not in this picture": (B, U, S, 1 + P)."""
         asked = self.ask(words.pooled).unflatten(-1, (-1, self.config.match))  # (B, S, match)
-        known = torch.cat([cells, self.relations(cells, words.pooled)], dim=-1)
+        related = self.relations(cells[:, ::cameras], words.pooled)  # the first camera's
+        if cameras > 1:  # nothing is found out in the others' pictures
+            related = functional.pad(related.unsqueeze(2), (0, 0, 0, 0, 0, cameras - 1)).flatten(1, 2)
+        known = torch.cat([cells, related], dim=-1)
         found = torch.einsum("bsm,bupm->busp", asked, self.answer(known)) / math.sqrt(self.config.match)
-        nowhere = self.nowhere[None, :, :, None].expand(*found.shape[:3], 1)
+        nowhere = self.nowhere[None, pictures, :, None].expand(*found.shape[:3], 1)
         return torch.cat([nowhere, found], dim=-1)
 
     def _counts(self, like: Tensor) -> Tensor:

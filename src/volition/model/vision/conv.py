@@ -1,6 +1,6 @@
 """A small convolutional encoder for CPUs, trained from scratch, that can look for what the words mean (FiLM).
 
-pictures (N, 3, H, W) -> 4x4 stem -> stages of residual blocks, each halving the picture -> tokens (N, P, width):
+pictures (N, 3, H, W) -> stem of 4x4 -> stages of residual blocks, each halving the picture -> tokens (N, P, width):
 every cell with its place ("grid"), or where each map is brightest beside a coarse picture ("points").
 Shapes as in inputs.py. What learns fast on two cores: GroupNorm, ReLU, channels_last, no position lost to pooling.
 """
@@ -32,6 +32,8 @@ _SHARP = 5.0
 class ConvConfig:
     """`widths` are channels of the stages: two stages give a cell for 16 pixels, one for 8.
 
+    `patch` is the stem's side in pixels; twice the usual makes everything after it a quarter of the work. `cut`: each cell
+    is cut into so many along each side at the end, each with features of its own, for as fine a grid as before.
     `film`: the words scale and shift every block. `depth`: a fourth channel in metres, clipped to `far`.
     "points" gives `tokens` tokens of `width` numbers, of `maps` spatial softmaxes; "grid" a token of the last stage's
     width for every cell.
@@ -39,6 +41,8 @@ class ConvConfig:
 
     widths: tuple[int, ...] = (48, 96)
     stem: int = 32
+    patch: int = 4
+    cut: int = 1
     blocks: int = 1
     output: Output = "grid"
     maps: int = 32
@@ -56,16 +60,19 @@ class ConvConfig:
             )
         if self.output not in get_args(Output):
             raise ContractError(f"output is {self.output!r}; it must be one of {get_args(Output)}.")
-        if min(self.blocks, self.maps, self.tokens, self.width) < 1 or self.far <= 0:
+        counts = (self.patch, self.cut, self.blocks, self.maps, self.tokens, self.width)
+        if min(counts) < 1 or self.far <= 0:
             raise ContractError(
-                f"blocks, maps, tokens, width and far are {self.blocks}, {self.maps}, {self.tokens}, {self.width}, "
-                f"{self.far}; each must be positive."
+                f"patch, cut, blocks, maps, tokens, width and far are {', '.join(map(str, counts))}, {self.far}; each must "
+                f"be positive."
             )
+        if self.cut > 1 and (self.output != "grid" or self.patch * 2 ** len(self.widths) % self.cut):
+            raise ContractError(f"cut is {self.cut}; cells of a grid can be cut, into parts of whole pixels.")
 
     @property
     def stride(self) -> int:
-        """Pixels a cell."""
-        return 4 * 2 ** len(self.widths)
+        """Pixels a cell, before it is cut."""
+        return self.patch * 2 ** len(self.widths)
 
 
 class ConvVision(nn.Module):
@@ -79,12 +86,13 @@ class ConvVision(nn.Module):
             raise ContractError("ConvVision with film needs the width of the words; pass words=language.width.")
         self.config = config
         self.normalise = Normalise(HALF)
-        self.stem = nn.Conv2d(4 if config.depth else 3, config.stem, 4, stride=4)
+        self.stem = nn.Conv2d(4 if config.depth else 3, config.stem, config.patch, stride=config.patch)
         self.stages = nn.ModuleList()
         before = config.stem
         for width in config.widths:
             self.stages.append(_Stage(before, width, config.blocks, words if config.film else None))
             before = width
+        self.cut = nn.Conv2d(before, before * config.cut**2, 1) if config.cut > 1 else None
         if config.output == "points":
             self.maps = nn.Conv2d(before, config.maps, 1)
             self.coarse = nn.Conv2d(before, _COARSE_MAPS, 1)
@@ -102,7 +110,9 @@ class ConvVision(nn.Module):
                 f"Pictures of {height} x {width} do not divide into cells of {self.config.stride} pixels; "
                 f"give sizes that are multiples of it, or fewer stages."
             )
-        return (height // self.config.stride, width // self.config.stride) if self.config.output == "grid" else None
+        if self.config.output != "grid":
+            return None
+        return height // self.config.stride * self.config.cut, width // self.config.stride * self.config.cut
 
     def forward(self, pictures: Tensor, words: Tensor | None = None) -> Tensor:
         self.cells(*pictures.shape[-2:])
@@ -111,6 +121,8 @@ class ConvVision(nn.Module):
             features = stage(features, words)
         if self.config.output == "points":
             return self._points(features)
+        if self.cut is not None:
+            features = functional.pixel_shuffle(self.cut(features), self.config.cut)
         rows, columns = features.shape[-2:]
         tokens = features.flatten(2).transpose(1, 2)  # (N, P, D)
         return tokens + grid_positions(rows, columns, self.width, like=tokens)
@@ -124,7 +136,7 @@ class ConvVision(nn.Module):
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.stem.weight.dtype
         weight = (self.stem.weight * scale).to(dtype)
         bias = cast(Tensor, self.stem.bias) - (weight * mean).sum((1, 2, 3))
-        return functional.conv2d(pictures.to(dtype), weight, bias.to(dtype), stride=4)
+        return functional.conv2d(pictures.to(dtype), weight, bias.to(dtype), stride=self.config.patch)
 
     def _read(self, pictures: Tensor) -> Tensor:
         if not self.config.depth:

@@ -44,24 +44,28 @@ class ViewsConfig:
 
 
 class Views(nn.Module):
-    """See ViewsConfig. `encoder` is one for all cameras, or a mapping with one for each."""
+    """See ViewsConfig. `encoder` is one for all cameras, or a mapping that says which is each one's; several may share."""
 
     def __init__(self, config: ViewsConfig, *, encoder: nn.Module | Mapping[str, nn.Module]) -> None:
         super().__init__()
         self.config = config
+        self.shared, self.each, self._looks_at = None, nn.ModuleDict(), {}
         if isinstance(encoder, nn.Module):
-            self.shared, self.each = encoder, nn.ModuleDict()
+            self.shared = encoder
+        elif set(encoder) != set(config.cameras):
+            raise ContractError(f"There are encoders for {sorted(encoder)}; the cameras are {config.cameras}.")
         else:
-            if set(encoder) != set(config.cameras):
-                raise ContractError(f"There are encoders for {sorted(encoder)}; the cameras are {config.cameras}.")
-            self.shared, self.each = None, nn.ModuleDict({name: encoder[name] for name in config.cameras})
-        encoders = [self._of(camera) for camera in config.cameras]
+            for name in config.cameras:  # each encoder once, under the name of its first camera
+                first = next((first for first, one in self.each.items() if one is encoder[name]), name)
+                self.each[first] = encoder[name]
+                self._looks_at.setdefault(first, []).append(name)
+        encoders = self.encoders()
         grids = {one.cells(*config.size) for one in encoders}  # pyright: ignore[reportCallIssue]
         self.cells: tuple[int, int] | None = grids.pop() if len(grids) == 1 else None  # rows and columns of a picture
         self.width: int = config.width or encoders[0].width  # pyright: ignore[reportAttributeAccessIssue]
         self.project = nn.ModuleList(
             nn.Identity() if one.width == self.width else nn.Linear(one.width, self.width)  # pyright: ignore[reportArgumentType]
-            for one in ([self.shared] if self.shared is not None else encoders)
+            for one in encoders
         )
         self.view = nn.Parameter(torch.randn(len(config.cameras), self.width) * 0.02)
         self.time = nn.Parameter(torch.randn(config.history, self.width) * 0.02)
@@ -96,28 +100,42 @@ class Views(nn.Module):
             tokens = tokens.unflatten(0, (batch, steps))
         return tokens.flatten(1, 3)
 
-    def _of(self, camera: str) -> nn.Module:
-        return self.each[camera] if self.shared is None else self.shared
+    def first(
+        self, images: Mapping[str, Tensor], words: Tensor | None = None, *, depth: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
+        """The newest picture of the first camera alone, as `forward` has it before pictures look at each other: (B, P, width)."""
+        camera = self.config.cameras[0]
+        metres = (depth or {})[camera][:, -1:] if self.config.depth else None
+        tokens = self.project[0](self._look(self.of(camera), images[camera][:, -1:], metres, words))
+        return tokens + self.view[0] + self.time[-1]
+
+    def encoders(self) -> list[nn.Module]:
+        """Each once."""
+        return list(self.each.values()) if self.shared is None else [self.shared]
+
+    def of(self, camera: str) -> nn.Module:
+        """A camera's encoder."""
+        if self.shared is not None:
+            return self.shared
+        return next(self.each[first] for first, cameras in self._looks_at.items() if camera in cameras)
 
     def _encode(
         self, pictures: list[Tensor], metres: list[Tensor] | None, words: Tensor | None, *, steps: int
     ) -> Tensor:
         if words is not None:
             words = words.repeat_interleave(steps, dim=0)  # one a picture: (B*T, W)
-        if self.shared is not None:  # one pass for all cameras, V*B*T pictures
-            many = None if words is None else words.repeat(len(pictures), 1)
-            together = self._look(self.shared, torch.cat(pictures), None if metres is None else torch.cat(metres), many)
-            tokens = self.project[0](together).chunk(len(pictures))
-        else:
-            tokens = [
-                project(self._look(encoder, one, None if metres is None else metres[index], words))
-                for index, (encoder, project, one) in enumerate(
-                    zip(self.each.values(), self.project, pictures, strict=True)
-                )
-            ]
-            counts = {camera: one.shape[1] for camera, one in zip(self.each, tokens, strict=True)}
-            if len(set(counts.values())) > 1:
-                raise ContractError(f"Tokens a picture are {counts}; encoders of several cameras must give as many.")
+        cameras = [list(self.config.cameras)] if self.shared is not None else list(self._looks_at.values())
+        found: dict[str, Tensor] = {}
+        for encoder, project, names in zip(self.encoders(), self.project, cameras, strict=True):  # one pass for each
+            at = [self.config.cameras.index(name) for name in names]
+            many = None if words is None else words.repeat(len(names), 1)
+            depth = None if metres is None else torch.cat([metres[index] for index in at])
+            together = project(self._look(encoder, torch.cat([pictures[index] for index in at]), depth, many))
+            found |= dict(zip(names, together.chunk(len(names)), strict=True))
+        counts = {camera: one.shape[1] for camera, one in found.items()}
+        if len(set(counts.values())) > 1:
+            raise ContractError(f"Tokens a picture are {counts}; encoders of several cameras must give as many.")
+        tokens = [found[camera] for camera in self.config.cameras]
         return torch.stack([one.unflatten(0, (-1, steps)) for one in tokens], dim=2)
 
     def encode(self, encoder: nn.Module, pictures: Tensor) -> Tensor:
@@ -148,7 +166,7 @@ class Views(nn.Module):
                 f"{', '.join(self.config.cameras)}."
             )
         if what == "pictures" and kinds[camera].is_floating_point() and kinds[camera].ndim == 4:
-            width = self._of(camera).width
+            width = self.of(camera).width
             if kinds[camera].shape[:2] != wanted[:2] or kinds[camera].shape[-1] != width:
                 raise ContractError(
                     f"The features of {camera} are {tuple(kinds[camera].shape)}; they must be {wanted[:2]} + (tokens, {width})."
