@@ -13,10 +13,9 @@ import torch
 s = json.loads(sys.argv[1])
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: s["threads"]])
 torch.set_num_threads(s["threads"])
-# torchvision beside the plain CPU build lacks its compiled operators; nothing here uses them.
-library = torch.library.Library("torchvision", "DEF")
-library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+import without_torchvision  # noqa: E402, F401  # first
+
+# isort: split
 from accelerate import Accelerator  # noqa: E402
 from lerobot.configs.types import FeatureType, PolicyFeature  # noqa: E402
 from lerobot.datasets.lerobot_dataset import LeRobotDataset  # noqa: E402

@@ -12,15 +12,13 @@ import time
 import msgpack
 import numpy as np
 import torch
+import without_torchvision  # noqa: F401  # before lerobot
 from websockets.sync.server import serve
 
-# torchvision beside the plain CPU build lacks its compiled operators; nothing here uses them.
-library = torch.library.Library("torchvision", "DEF")
-library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-from lerobot.configs.types import FeatureType, PolicyFeature  # noqa: E402
-from lerobot.policies.act.configuration_act import ACTConfig  # noqa: E402
-from lerobot.policies.act.modeling_act import ACTPolicy  # noqa: E402
+# isort: split
+from lerobot.configs.types import FeatureType, PolicyFeature
+from lerobot.policies.act.configuration_act import ACTConfig
+from lerobot.policies.act.modeling_act import ACTPolicy
 
 CAMERAS, PIXELS, CHUNK, RATE = ("head", "left_wrist"), 96, 16, 10.0
 HAND = ("x", "y", "z", "rx", "ry", "rz")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,31 @@ def replacing(path: Path) -> Iterator[Path]:
         raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside to write into; it takes the place of `folder` at the end, which is whole until then.
+
+    Where the end is not reached it is removed. What cannot be written raises OSError.
+    """
+    beside, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        beside.mkdir(parents=True)
+        yield beside
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        try:
+            beside.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def is_part(path: Path) -> bool:

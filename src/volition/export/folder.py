@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from volition.body.memory import Looks
+from volition.data.atomic import replacing_folder
 from volition.errors import AssetError
 from volition.robots.description import action_from
 from volition.transforms.codec import Codec, codec_from_json
@@ -102,25 +102,11 @@ def replacing(folder: Path) -> Iterator[Path]:
     """A folder beside to write into; it takes the place of `folder` at the end, and is removed if that is not reached."""
     if folder.exists() and not is_exported(folder):
         raise AssetError(f"{folder} is there and is not an exported policy; give another folder with --out.")
-    beside, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
-    shutil.rmtree(beside, ignore_errors=True)
     try:
-        beside.mkdir(parents=True)
-        yield beside
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            folder.rename(old)
-        try:
-            beside.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
-            raise
+        with replacing_folder(folder) as beside:
+            yield beside
     except OSError as error:
         raise AssetError(f"{folder} cannot be written: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def megabytes(folder: Path) -> float:

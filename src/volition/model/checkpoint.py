@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import volition
+from volition.data.atomic import replacing_folder
 from volition.errors import AssetError
 from volition.model.language.encoder import LanguageEncoder
 from volition.model.maker import Maker
@@ -91,26 +91,12 @@ def write(folder: Path, checkpoint: Checkpoint, weights: Mapping[str, torch.Tens
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write beside and rename: the folder appears whole, and replaces an older one, which is whole until then."""
-    beside, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
-    shutil.rmtree(beside, ignore_errors=True)
+    """The folder appears whole, and replaces an older one, which is whole until then."""
     try:
-        beside.mkdir(parents=True)
-        write(beside, checkpoint)
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            folder.rename(old)
-        try:
-            beside.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
-            raise
+        with replacing_folder(folder) as beside:
+            write(beside, checkpoint)
     except (OSError, SafetensorError) as error:
         raise AssetError(f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}.") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def load(folder: Path | str) -> Checkpoint:

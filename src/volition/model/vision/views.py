@@ -132,10 +132,10 @@ class Views(nn.Module):
             depth = None if metres is None else torch.cat([metres[index] for index in at])
             together = project(self._look(encoder, torch.cat([pictures[index] for index in at]), depth, many))
             found |= dict(zip(names, together.chunk(len(names)), strict=True))
-        counts = {camera: one.shape[1] for camera, one in found.items()}
-        if len(set(counts.values())) > 1:
-            raise ContractError(f"Tokens a picture are {counts}; encoders of several cameras must give as many.")
         tokens = [found[camera] for camera in self.config.cameras]
+        if any(one.shape[1] != tokens[0].shape[1] for one in tokens):
+            counts = {camera: int(one.shape[1]) for camera, one in found.items()}
+            raise ContractError(f"Tokens a picture are {counts}; encoders of several cameras must give as many.")
         return torch.stack([one.unflatten(0, (-1, steps)) for one in tokens], dim=2)
 
     def encode(self, encoder: nn.Module, pictures: Tensor) -> Tensor:
