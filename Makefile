@@ -13,12 +13,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROS1 := .venv-ros1
 ROS2 := .venv-ros2
+METAWORLD := .venv-metaworld
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt $(PIP_ARGS)
 LISTS := pyproject.toml constraints.txt assets.txt
 SAY := @printf '\n\033[1m== %s\033[0m\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev assets demo train test unit check bench docs clean setup-ros2 test-ros2 setup-ros1 test-ros1
+.PHONY: help setup setup-dev assets demo train test unit check bench docs clean setup-ros2 test-ros2 setup-ros1 test-ros1 \
+    setup-metaworld test-metaworld
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -29,15 +31,15 @@ demo: setup assets ## set up, check the machine, then run the showcase and write
 	$(SAY) 'Running the demo'
 	@$(BIN)/volition demo $(ARGS)
 
-test: setup-dev assets ## set up, then run every test, the slow ones in physics too
+test: setup-dev assets ## set up, then run every test, the slow ones in physics too, two files at a time
 	$(SAY) 'Running all tests'
-	@$(BIN)/python -m pytest $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 train: setup assets ## set up, then make a policy from nothing by a plan (PLAN=quick) in out/PLAN; the same command goes on
 	@$(BIN)/volition follow $(PLAN) --out out/$(PLAN) $(ARGS)
 
 unit: setup-dev ## set up, then run the fast tests, two files at a time
-	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 test-ros2: setup-ros2 assets ## the tests over real ROS 2, in an environment of their own
 	$(SAY) 'Running the tests over ROS 2'
@@ -46,6 +48,10 @@ test-ros2: setup-ros2 assets ## the tests over real ROS 2, in an environment of 
 test-ros1: setup-ros1 assets ## the tests over real ROS 1; needs Debian's packages of it (docs/ros.md)
 	$(SAY) 'Running the tests over ROS 1'
 	@$(ROS1)/bin/python -m pytest tests/ros/test_ros1_*.py $(ARGS)
+
+test-metaworld: setup-metaworld assets ## the tests in Meta-World's own simulator, in an environment of their own
+	$(SAY) 'Running the tests in Meta-World'
+	@$(METAWORLD)/bin/python -m pytest tests/benchmarks $(ARGS)
 
 check: setup-dev ## lint, format and types: ruff and pyright
 	@$(BIN)/ruff check .
@@ -64,7 +70,7 @@ docs: setup-dev ## build the documentation into site/, without a network
 	@echo 'Open site/index.html.'
 
 clean: ## remove the environment, outputs and caches inside this folder
-	rm -rf $(VENV) $(ROS1) $(ROS2) build dist out site src/*.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ROS1) $(ROS2) $(METAWORLD) build dist out site src/*.egg-info .pytest_cache .ruff_cache .hypothesis
 	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: $(VENV)/run.stamp ## only the environment, without the development tools
@@ -101,6 +107,7 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp
 
 setup-ros2: $(ROS2)/ros.stamp ## only the environment with ROS 2
 setup-ros1: $(ROS1)/ros.stamp ## only the environment that sees Debian's ROS 1
+setup-metaworld: $(METAWORLD)/metaworld.stamp ## only the environment with Meta-World and the MuJoCo it wants
 
 # Environments beside .venv: what they add comes first, the rest is seen in .venv. ROS in .venv itself would start every Python
 # there twice (its wheels set LD_LIBRARY_PATH so).
@@ -113,6 +120,16 @@ $(ROS2)/ros.stamp: $(VENV)/dev.stamp
 	@$(ROS2)/bin/python -m pip --disable-pip-version-check install --constraint constraints.txt $(PIP_ARGS) --editable '.[ros2,ros2-peer]'
 	@$(call LINK,$(ROS2))
 	@$(ROS2)/bin/python -c 'import rclpy, torch'
+	@touch $@
+
+# Meta-World pins MuJoCo 3.3.0, which so comes before that of .venv; everything else is found there.
+$(METAWORLD)/metaworld.stamp: $(VENV)/dev.stamp
+	$(SAY) 'Installing Meta-World into $(METAWORLD)'
+	@$(BIN)/python -m venv --clear $(METAWORLD)
+	@grep -v '^mujoco' constraints.txt > $(METAWORLD)/constraints.txt
+	@$(METAWORLD)/bin/python -m pip --disable-pip-version-check install --constraint $(METAWORLD)/constraints.txt $(PIP_ARGS) --editable '.[metaworld]'
+	@$(call LINK,$(METAWORLD))
+	@$(METAWORLD)/bin/python -c 'import metaworld, mink, mujoco, torch; assert mujoco.__version__ == "3.3.0", mujoco.__version__'
 	@touch $@
 
 # Debian's Python has rospy, and its numpy is 1.24; scipy is the last that works with it.

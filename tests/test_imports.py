@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "ros": {*LEVEL, "runtime", "serve"},
     "teach": {*LEVEL, "runtime", "eval"},
     "envs": {*LEVEL, "runtime", "eval", "teach"},
-    "benchmarks": {*LEVEL, "runtime", "eval"},
+    "benchmarks": {*LEVEL, "runtime", "eval", "teach"},
     "probes": set(),
     "doctor": {*LEVEL, "runtime", "eval", "serve", "ros", "benchmarks", "probes"},
     "cli": {*LEVEL, "runtime", "eval", "serve", "ros", "teach", "benchmarks", "doctor"},

@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import tyro
 
 import volition
+from volition.benchmarks.metaworld import configs as metaworld
 from volition.data.commands import CheckConfig, ConvertConfig, ShowConfig
 from volition.doctor import DoctorConfig
 from volition.errors import VolitionError
@@ -55,7 +56,7 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchConfig:
-    """Measure on this machine: how long it takes from the camera to the command, and every recipe's decision.
+    """Measure: how long it takes here from the camera to the command, every recipe's decision, and suites of others.
 
     Example: volition bench latency
     """
@@ -63,6 +64,7 @@ class BenchConfig:
     command: (
         Annotated[LatencyConfig, tyro.conf.subcommand("latency")]
         | Annotated[ModelsCommand, tyro.conf.subcommand("models")]
+        | Annotated[metaworld.MetaWorldConfig, tyro.conf.subcommand("metaworld")]
     )
 
 
@@ -113,6 +115,10 @@ FUNCTIONS: dict[type, str] = {
     ConvertConfig: "volition.data.commands:convert",
     CheckConfig: "volition.data.commands:check",
     ShowConfig: "volition.data.show:show",
+    metaworld.GenerateConfig: "volition.benchmarks.metaworld.generate:generate",
+    metaworld.TrainConfig: "volition.benchmarks.metaworld.train:train",
+    metaworld.EvalConfig: "volition.benchmarks.metaworld.evaluate:evaluate",
+    metaworld.ReportConfig: "volition.benchmarks.metaworld.report:report",
 }
 
 
@@ -121,6 +127,7 @@ REWORDED = {
     r"^Error parsing \w+Config: ": "",
     r"^Error parsing (\S+): invalid literal for int\(\) with base 10: ": r"\1 must be a whole number, not ",
     r"^Error parsing (\S+): could not convert string to float: ": r"\1 must be a number, not ",
+    r"'(?:command\.)+(\w+)'": r"\1",
     r"\. Expected one of": "; it must be one of",
     r"\. Expected \d+ values?": "",
 }
@@ -140,7 +147,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         config = parse(given)
-        config = getattr(config, "command", config)
+        while hasattr(config, "command"):
+            config = config.command
         return function_for(config)(config)
     except VolitionError as error:
         return fail(str(error))

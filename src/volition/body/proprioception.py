@@ -22,23 +22,29 @@ _BASE = ("base.forward", "base.left", "base.turn", "base.roll", "base.pitch", "b
 class Proprioception:
     """For each commanded joint its angle (rad); for each hand the grasp centre (m) and rotation vector (rad) in the
     pelvis frame, and how closed it is (0 to 1); of the pelvis the velocity forward and left (m/s, its own frame), the
-    rate of turn (rad/s), roll and pitch (rad) and the height (m)."""
+    rate of turn (rad/s), roll and pitch (rad) and the height (m). Of a robot without a left arm, as other people's
+    benchmarks have them, the commanded joints alone."""
 
     def __init__(self, robot: RobotSpec) -> None:
-        self._arms = Arms(robot)
         self._commanded = robot.commanded_index
         self._fingers: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self.names: tuple[str, ...] = tuple(joint.name for joint in robot.commanded)
+        self._arms = Arms(robot) if robot.group("left_arm") else None
+        if self._arms is None:
+            return
         for side in SIDES:
             hand, names = Hand(robot, side), [joint.name for joint in robot.group(f"{side}_hand")]
             begin = hand.targets(0.0)
             way = hand.targets(1.0) - begin
             self._fingers[side] = (np.array([robot.joint_names.index(name) for name in names]), begin, way)
         hands = [f"{side}.{part}" for side in SIDES for part in ("x", "y", "z", "rx", "ry", "rz", "closed")]
-        self.names: tuple[str, ...] = (*(joint.name for joint in robot.commanded), *hands, *_BASE)
+        self.names += (*hands, *_BASE)
 
     def vector(self, state: RobotState) -> np.ndarray:
         """(S,) float64"""
         parts = [state.position[self._commanded]]
+        if self._arms is None:
+            return parts[0]
         for side in SIDES:
             position, quaternion = self._arms.hand(side, state)
             parts += [position, to_rotvec(quaternion), [self.closed(side, state)]]

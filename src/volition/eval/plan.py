@@ -33,7 +33,7 @@ from volition.eval.configs import FollowConfig
 
 PLANS = Path(volition.__file__).parent / "plans"
 STATE = "plan.json"
-MAY_RUN = ("data", "train", "eval")
+MAY_RUN = ("data", "train", "eval", "bench")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,8 @@
 
     info of an episode (its scene and goals) --Phrases.of--> sentences --a draw for each window--> the model
 
-Only episodes of our own simulator know their scene; others keep the sentence they were recorded with.
+Only episodes of our own simulator know their scene; others keep the sentence they were recorded with, or are said in the
+`ways` that their info lists.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Phrases:
     def whole(self, episode: int, info: Mapping[str, Any], recorded: str) -> tuple[Said, ...]:
         """Ways to say all goals of an episode at once; the recorded one is the first, and its landmark is not known."""
         if "scene" not in info or "goals" not in info:
-            return (Said(text=recorded),)  # which may be another one at each frame
+            ways = (recorded, *info.get("ways", ()))  # the recorded one may be another at each frame
+            return _different(Said(text=text) for text in ways)[: max(self._many, 1)]
         key = (episode, recorded)  # others' episodes may have a sentence for each of their parts
         if key not in self._whole:
             more = self._said(episode, info, None) if self._many > 1 else ()

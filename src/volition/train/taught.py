@@ -3,7 +3,8 @@
     Datasets, cameras, action --taught_on--> Taught: a description, an ActionSpec, the size of the pictures
 
 Any LeRobot data set can be learned from. A policy taught on another robot's data runs on no robot of ours: its
-description says whose it is, and `robots/description.py` refuses it.
+description says whose it is, and `robots/description.py` refuses it. A data set may bring the description of its robot
+with it: then its policies know the true bounds of their actions, and run on that robot.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from volition.data.atomic import read_json
 from volition.data.errors import DataError
 from volition.data.feature import ACTION, IMAGES, STATE, Feature
 from volition.data.store import Dataset
-from volition.robots.description import describe
+from volition.robots.description import action_from, describe
 from volition.robots.g1 import g1
 from volition.types import ActionDimension, ActionSpec
 
 RECORDED = "recorded"  # the action space of data that do not name theirs
+DESCRIPTION = "meta/volition_robot.json"  # of a robot that is not ours, where a data set brings one
 ROOM = 0.1  # of its range: how far beyond what was recorded an action may go
 
 
@@ -64,7 +67,13 @@ def taught_on(datasets: Sequence[Dataset], cameras: Sequence[str], action: str) 
         )
     (height, width), robot = sizes[0], g1(sizes[0][0])
     if names[0] != robot.name:
-        return _other(datasets, cameras, action, (height, width))
+        brought = [_brought(one) for one in datasets]
+        if brought[0] is None:
+            return _other(datasets, cameras, action, (height, width))
+        if any(one != brought[0] for one in brought[1:]):
+            raise DataError(f"The data sets bring different descriptions of {names[0]}; train on alike ones.")
+        spec = action_from(brought[0], action)
+        return Taught(name=names[0], description=brought[0], spec=spec, picture=(height, width), ours=False)
     if height != width:
         raise DataError(f"The pictures are {height} x {width}; those of {robot.name} are squares.")
     if rates[0] != robot.policy_rate_hz:
@@ -78,6 +87,12 @@ def taught_on(datasets: Sequence[Dataset], cameras: Sequence[str], action: str) 
     return Taught(
         name=robot.name, description=describe(robot), spec=robot.action(action), picture=(height, width), ours=True
     )
+
+
+def _brought(dataset: Dataset) -> dict[str, Any] | None:
+    """The description beside the data, if there is one."""
+    path = dataset.folder / DESCRIPTION
+    return read_json(path) if path.exists() else None
 
 
 def _other(datasets: Sequence[Dataset], cameras: Sequence[str], action: str, picture: tuple[int, int]) -> Taught:
