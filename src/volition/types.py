@@ -11,7 +11,7 @@ The descriptions of a robot (RobotSpec, ActionSpec, CameraSpec) are in `specs.py
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -32,6 +32,7 @@ __all__ = [
     "ActionDimension",
     "ActionPoint",
     "ActionSpec",
+    "Ahead",
     "BaseLimits",
     "CameraSpec",
     "Command",
@@ -102,13 +103,42 @@ class RobotState:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ahead:
+    """What the robot will do anyway while a policy thinks: the rest of the chunk that runs, from the executor.
+
+    Step k is meant for `stamp + (k + 1) * dt`, with the stamp of the observation it comes with. The first `fixed` steps
+    will be past or under way when the answer can be there; the others are what a new chunk would replace.
+    """
+
+    values: Array  # (N, A)
+    dt: float
+    spec: str  # name of the ActionSpec
+    fixed: int  # at most N
+
+    def __post_init__(self) -> None:
+        values = np.array(self.values, dtype=np.float64)
+        if values.ndim != 2 or 0 in values.shape or not np.isfinite(values).all():
+            raise ContractError(
+                f"Ahead.values has shape {values.shape}; it must be (N, A), at least 1 x 1, and finite."
+            )
+        values.setflags(write=False)
+        object.__setattr__(self, "values", values)
+        if not 0 <= self.fixed <= len(values):
+            raise ContractError(f"Ahead.fixed is {self.fixed}; it must be 0 to {len(values)}, the steps there are.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Observation:
-    """What a policy is given: pictures, the robot's state and the instruction, stamped by the robot's clock."""
+    """What a policy is given: pictures, the robot's state and the instruction, stamped by the robot's clock.
+
+    `ahead` is for policies that can go on from what is under way; others need not look at it.
+    """
 
     stamp: float
     state: RobotState
     images: Mapping[str, Array]  # camera name -> (H, W, 3) uint8
     instruction: str
+    ahead: Ahead | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stamp", _stamp("Observation", self.stamp))
@@ -142,7 +172,8 @@ class ActionChunk:
     """K future actions in physical units, made from the observation whose stamp it echoes.
 
     Step k is meant for `stamp + (k + 1) * dt`. `status` tells whether the policy believes its task is
-    running, done or failed; `note` is for people (what it understood, which step it is on).
+    running, done or failed; `note` is for people (what it understood, which step it is on). `doubt` is how unsure
+    the policy was, by what it was measured; larger is more doubtful, and only a calibration gives it a meaning.
     """
 
     stamp: float
@@ -151,6 +182,7 @@ class ActionChunk:
     spec: str  # name of the ActionSpec
     status: Literal["running", "done", "failed"] = "running"
     note: str = ""
+    doubt: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def __post_init__(self) -> None:
         put = object.__setattr__

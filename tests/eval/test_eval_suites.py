@@ -10,7 +10,7 @@ import pytest
 
 from volition.errors import ContractError
 from volition.eval.paired import compared, mcnemar
-from volition.eval.runner import _known
+from volition.eval.runner import known_rows
 from volition.eval.suites import FIRST, SUITES, TRIED, jobs_of, other_goals
 from volition.eval.tables import line, markdown, sentences, table
 from volition.sim.choices import layout
@@ -74,9 +74,9 @@ def test_a_line_that_a_kill_cut_off_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "trials.jsonl"
     whole = [{"key": "a", "success": True}, {"key": "b", "success": False}]
     path.write_text("".join(json.dumps(one) + "\n" for one in whole) + '{"key": "c", "succ')
-    assert list(_known(path)) == ["a", "b"]
+    assert list(known_rows(path)) == ["a", "b"]
     assert path.read_text().endswith("}\n")  # so that the next line is not joined to the torn one
-    assert _known(tmp_path / "none.jsonl") == {}
+    assert known_rows(tmp_path / "none.jsonl") == {}
 
 
 def test_mcnemar_is_exact() -> None:

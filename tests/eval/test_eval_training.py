@@ -179,7 +179,7 @@ def test_options_are_in_the_model_and_its_checkpoint(data: Path, tmp_path: Path)
     wishes = ("vision.maps=4", "head.loss=mse", "auxiliaries.grounding=null")
     found = prepare(command(data, tmp_path, set=wishes))
     assert found.design.options == {"vision": {"maps": 4}, "head": {"loss": "mse"}, "auxiliaries": {"grounding": None}}
-    assert found.model.views.shared.config.maps == 4  # pyright: ignore
+    assert [one.config.maps for one in found.model.views.encoders()] == [4, 4]  # pyright: ignore
     assert set(found.model.auxiliaries) == {"finished"}
 
 

@@ -78,10 +78,12 @@ def test_what_is_cut_is_gone_and_no_mask_is_left(data: Path) -> None:
     cuts = prune(model, 0.5, run_on(replace(checkpoint, model=model), data))
     assert sum(one.numel() for one in model.parameters()) < before
     assert all(0 < cut.kept < cut.units for cut in cuts)
-    assert {"views.shared.stages.0.blocks.0", "head.layers"} <= {cut.layer for cut in cuts}
+    assert {"views.each.head.stages.0.blocks.0", "views.each.left_wrist.stages.0.blocks.0", "head.layers"} <= {
+        cut.layer for cut in cuts
+    }
     assert not masks.is_pruned(model)
     assert not [name for name in model.state_dict() if name.endswith(("_orig", "_mask"))]
-    block = model.views.shared.stages[0].blocks[0]
+    block = model.views.each["head"].stages[0].blocks[0]
     channels = block.first.weight.shape[0]
     assert (block.first_norm.num_channels, block.first_norm.num_groups) == (channels, channels // 8)
     assert block.film.weight.shape[0] == 2 * channels

@@ -35,7 +35,15 @@ class Rig:
 @pytest.fixture
 def rig():
     def make(
-        policy=None, *, inference=None, clock=None, latency_s: float | None = 0.05, robot=None, on_tick=None, **options
+        policy=None,
+        *,
+        inference=None,
+        clock=None,
+        latency_s: float | None = 0.05,
+        robot=None,
+        on_tick=None,
+        executor=None,
+        **options,
     ) -> Rig:
         clock = clock or FakeClock()
         policy = policy or FakePolicy(JOINT, block(forward=0.3))
@@ -50,7 +58,7 @@ def rig():
         loop = Loop(
             robot=robot,
             inference=inference or SimulatedInference(policy, latency_s),
-            executor=Executor(JOINT),
+            executor=executor or Executor(JOINT),
             body=body,
             guard=guard,
             clock=clock,

@@ -80,6 +80,10 @@ class Memory:
             shown |= self._before(felt)
         return shown
 
+    def ahead(self, actions: np.ndarray) -> np.ndarray:
+        """Actions (N, A) in units, as the model's chunk would say them at the moment seen last: (N, A) in its scale."""
+        return self._codec.encode(actions, self._seen[-1].state).astype(np.float32)
+
     def chunk(self, stamp: float, values: np.ndarray, sure: float | None) -> ActionChunk:
         """`values` (K, A) in the model's scale; `sure`: how likely what was asked is done, if the model tells."""
         if not np.isfinite(values).all():  # before decoding, which would clip infinity to a bound

@@ -22,6 +22,7 @@ from volition.eval.configs import DemoConfig
 from volition.eval.demo import progress, write_summary
 from volition.eval.episode import HOLD_S
 from volition.eval.film import Mp4, Poster
+from volition.eval.manner import Manner
 from volition.eval.request import Refusal, Request, inventory, read, scene_for, suggestion, taught
 from volition.eval.rollout import Rig
 from volition.eval.skill_film import look
@@ -32,8 +33,10 @@ from volition.export.policy import ExportedPolicy
 from volition.model.checkpoint import load
 from volition.model.policy import LearnedPolicy
 from volition.model.steps.policy import Steps
+from volition.model.uncertainty import doubts_beside
 from volition.policy import Policy
 from volition.robots.g1 import g1
+from volition.runtime.doubt import Doubt, doubt_beside
 from volition.runtime.recorder import Recorder
 from volition.runtime.report import RunSummary, Tick
 from volition.sim.errand import Errand
@@ -63,12 +66,20 @@ class Conversation:
     counts, as for one that is elsewhere, and not the scene's latency."""
 
     def __init__(
-        self, stage: Stage, rig: Rig, policy: Policy, *, out: Path | None = None, measured: bool = False
+        self,
+        stage: Stage,
+        rig: Rig,
+        policy: Policy,
+        *,
+        out: Path | None = None,
+        measured: bool = False,
+        doubt: Doubt | None = None,
     ) -> None:
         self._stage, self._rig, self._out = stage, rig, out
         self._latency = None if measured else stage.scene.physics.latency_s
         self._policy = Sensing(Steps(policy), stage.scene)
         self._guard = rig.guard()
+        self._manner = None if doubt is None else Manner(doubt=lambda spec: doubt)
         self.over = False  # the robot has fallen, or somebody stopped it
 
     @property
@@ -114,6 +125,7 @@ class Conversation:
             on_tick=tick,
             until=until,
             cameras=True,
+            manner=self._manner,
         )
         self.over = fell or summary.status in ("stopped", "error")
         return _row(request, errand, summary, fell)
@@ -184,14 +196,22 @@ def converse(config: DemoConfig, folder: Path) -> int:
         return talk_to(exported, config, spec, taught(found.manifest.tasks), name=str(folder))
     checkpoint = load(folder)
     spec = g1(checkpoint.design.shapes.picture[0])
-    policy = LearnedPolicy(checkpoint, spec, seed=config.seed)
-    return talk_to(policy, config, spec, taught(checkpoint.design.shapes.tasks), name=str(folder))
+    policy = LearnedPolicy(checkpoint, spec, seed=config.seed, doubts=doubts_beside(folder))
+    doubt = doubt_beside(folder, policy.action_spec)
+    return talk_to(policy, config, spec, taught(checkpoint.design.shapes.tasks), name=str(folder), doubt=doubt)
 
 
 def talk_to(
-    policy: Policy, config: DemoConfig, spec: RobotSpec, skills: tuple[str, ...], *, name: str, measured: bool = False
+    policy: Policy,
+    config: DemoConfig,
+    spec: RobotSpec,
+    skills: tuple[str, ...],
+    *,
+    name: str,
+    measured: bool = False,
+    doubt: Doubt | None = None,
 ) -> int:
-    """The same with any policy that can do these skills; `name` is for the summary."""
+    """The same with any policy that can do these skills; `name` is for the summary. `doubt`: what it does when it is unsure."""
     console, began = Console(), time.perf_counter()
     text = config.say or ""
     scene = scene_for(text, config.scene_seed, skills)
@@ -205,7 +225,7 @@ def talk_to(
         if poster is not None:
             mp4 = Mp4(config.out / "demo.mp4", width=config.width, height=config.height, fps=config.fps)
             film = TableFilm(stack.enter_context(mp4), poster, stage, config.fps)
-        talk = Conversation(stage, Rig(spec), policy, out=config.out, measured=measured)
+        talk = Conversation(stage, Rig(spec), policy, out=config.out, measured=measured, doubt=doubt)
         console.print(f"Here are: {inventory(scene)}.", highlight=False)
         for request in _requests(console, talk, first, skills, listen=config.talk):
             rows.append(_do(console, talk, request, config, film))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from volition.eval.manner import Manner
 from volition.eval.rollout import Rig
 from volition.policy import Policy
 from volition.runtime.report import RunSummary, Tick
@@ -43,6 +44,7 @@ def run_episode(
     hold_s: float = HOLD_S,
     guard: Guard | None = None,
     on_tick: Callable[[Tick], None] | None = None,
+    manner: Manner | None = None,
 ) -> Outcome:
     """Run until the errand is over and `hold_s` more. The shield is in it, and the scene's latency."""
     stage = errand.stage
@@ -70,6 +72,7 @@ def run_episode(
         on_tick=tick,
         until=until,
         cameras=cameras,
+        manner=manner,
         settle_s=1e6,  # a policy that says it is done is not believed: the referee ends the episode
     )
     fell, stops = bool(seen["fell"]), summary.stops

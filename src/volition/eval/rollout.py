@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from volition.body.whole_body import WholeBody
+from volition.eval.manner import LosingInference, Manner
 from volition.policy import Policy
 from volition.robots.g1_assets import light_g1
-from volition.runtime.executor import Executor
 from volition.runtime.inference import Inference, SimulatedInference
 from volition.runtime.loop import Loop
 from volition.runtime.recorder import Recorder
 from volition.runtime.report import RunSummary, Tick
+from volition.runtime.ways import executor_of
 from volition.safety.collision import CollisionModel
 from volition.safety.config import ShieldConfig
 from volition.safety.guard import Guard
@@ -45,9 +46,13 @@ class Rig:
         until: Callable[[RobotState], bool] | None = None,
         cameras: bool = False,
         settle_s: float = 0.5,
+        manner: Manner | None = None,
     ) -> RunSummary:
         """Run until the policy is done or `limit_s` has passed. `latency_s` None: the policy's own wall time counts."""
-        inference = SimulatedInference(policy, latency_s)
+        manner = manner or Manner()
+        inference: Inference = SimulatedInference(policy, None if latency_s is None else latency_s + manner.added_s)
+        if manner.lost:
+            inference = LosingInference(inference, manner.lost, manner.seed)
         loop = self.loop(
             session,
             inference,
@@ -57,6 +62,7 @@ class Rig:
             on_tick=on_tick,
             cameras=cameras,
             settle_s=settle_s,
+            manner=manner,
         )
         try:
             return loop.run(instruction, limit_s=limit_s, until=until)
@@ -74,17 +80,20 @@ class Rig:
         on_tick: Callable[[Tick], None] | None = None,
         cameras: bool = False,
         settle_s: float = 0.5,
+        manner: Manner | None = None,
     ) -> Loop:
         """The loop around these parts, for any inference: `rollout` runs it, an environment steps it."""
+        manner = manner or Manner()
         return Loop(
             robot=session.robot,
             inference=inference,
-            executor=Executor(action_spec),
+            executor=executor_of(manner.way, action_spec),
             body=self.body,
-            guard=guard or self.guard(),
+            guard=guard or self.guard(manner.shield),
             clock=session.clock,
             recorder=recorder,
             on_tick=on_tick,
+            doubt=None if manner.doubt is None else manner.doubt(action_spec),
             cameras=cameras,
             settle_s=settle_s,
         )

@@ -51,7 +51,7 @@ def run_jobs(
 ) -> list[Row]:
     """A row a job. Rows of an earlier run of the same checkpoint in `out` are kept."""
     out.mkdir(parents=True, exist_ok=True)
-    known = _known(out / TRIALS)
+    known = known_rows(out / TRIALS)
     todo = [job for job in jobs if job.key not in known]
     if todo:
         crew = Crew(checkpoint=checkpoint, workers=workers, device=device, shown=shown)
@@ -120,7 +120,7 @@ def trial(job: Job) -> Row:
     return row
 
 
-def _known(path: Path) -> dict[str, Row]:
+def known_rows(path: Path) -> dict[str, Row]:
     """What is written down already; a last line that a kill cut off is left out, and cut off."""
     if not path.exists():
         return {}

@@ -8,7 +8,7 @@ The policy sees what sensors give it (`sim/senses.py`), with the scene's latency
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -17,6 +17,7 @@ import torch
 
 from volition.data.store import Dataset
 from volition.eval.episode import Outcome, run_episode
+from volition.eval.manner import Manner
 from volition.eval.measures import Measures
 from volition.eval.rollout import Rig
 from volition.eval.suites import seeds
@@ -25,6 +26,7 @@ from volition.export.policy import ExportedPolicy
 from volition.model.checkpoint import Checkpoint
 from volition.model.policy import LearnedPolicy
 from volition.model.steps.policy import Steps
+from volition.model.uncertainty import Doubts
 from volition.policy import Policy
 from volition.rival.policy import RivalPolicy
 from volition.robots.g1 import g1
@@ -116,9 +118,10 @@ class Tester:
         *,
         device: str | torch.device = "cpu",
         shown: Dataset | None = None,
+        doubts: Doubts | None = None,
     ) -> None:
         """`checkpoint` None: the rival; a Folder: an exported policy, which runs on the CPU. `shown`: demonstrations to
-        show, for policies that take them; those of a trial are of its task."""
+        show, for policies that take them; those of a trial are of its task. `doubts`: a checkpoint says how unsure it is."""
         self._examples = None
         if checkpoint is None:
             self.robot = g1()
@@ -128,8 +131,8 @@ class Tester:
             self._tried = ExportedPolicy(checkpoint, self.robot, threads=torch.get_num_threads())
         else:
             self.robot = g1(checkpoint.design.shapes.picture[0])
-            self.policy, self.model = LearnedPolicy(checkpoint, self.robot, device=device), checkpoint.model
-            self._tried = self.policy
+            self.policy = LearnedPolicy(checkpoint, self.robot, device=device, doubts=doubts)
+            self._tried, self.model = self.policy, checkpoint.model
             self._examples = None if shown is None else _examples(checkpoint, shown)
         self._rig = Rig(self.robot)
 
@@ -147,9 +150,11 @@ class Tester:
         other: Goal | None = None,
         limit_s: float | None = None,
         onlooker: Onlooker | None = None,
+        manner: Manner | None = None,
+        around: Callable[[Policy], Policy] | None = None,
     ) -> Run:
         """`other`: a goal that is watched too, though the words do not ask for it. `limit_s`: of every goal, in place of
-        its skill's own. `onlooker`: changes nothing."""
+        its skill's own. `onlooker`: changes nothing. `around`: put around the policy as the loop sees it."""
         if self._examples is not None:
             task = task_of({"goals": [asdict(goal) for goal in scene.goals]})
             self.policy.show(self._examples.shown(task, np.random.default_rng([scene.seed, 2])))
@@ -166,7 +171,8 @@ class Tester:
                     onlooker.tick(stage, now)
 
             sensing = Sensing(Steps(self._tried), scene)
-            outcome = run_episode(self._rig, errand, sensing, instruction, cameras=True, on_tick=tick)
+            asked: Policy = sensing if around is None else around(sensing)
+            outcome = run_episode(self._rig, errand, asked, instruction, cameras=True, on_tick=tick, manner=manner)
             return Run(
                 outcome=outcome,
                 measures=measures.result(),

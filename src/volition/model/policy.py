@@ -3,28 +3,41 @@
     Observation -> Memory: pictures, state (history) -> VLA.decide -> Memory: Codec.decode -> ActionChunk
 
 The same preparation as in training: a test gives both the same frame and compares. Refuses a robot that differs from
-the one it was taught on.
+the one it was taught on. What will be done anyway (Observation.ahead) goes the way of training's actions, through
+Codec.encode, and guides the heads that sample.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
 
 import torch
 
 from volition.body.memory import IMAGE, LONG, SURE, Arrays, Looks, Memory
 from volition.errors import PolicyError
 from volition.model.checkpoint import Checkpoint, Design
+from volition.model.heads.guide import Guide, guide
 from volition.model.inputs import Inputs, Sentences, Shown, to
+from volition.model.uncertainty import Doubts
 from volition.robots.description import differences
-from volition.types import ActionChunk, ActionSpec, Observation, RobotSpec
+from volition.types import ActionChunk, ActionSpec, Ahead, Observation, RobotSpec
 
 __all__ = ["LONG", "SURE", "LearnedPolicy", "inputs_of", "looks_of"]
 
 
 class LearnedPolicy:
-    """`seed` is of heads that draw (diffusion, flow); the same seed gives the same run."""
+    """`seed` is of heads that draw (diffusion, flow); the same seed gives the same run. `doubts`: say with each chunk
+    how unsure it is."""
 
     def __init__(
-        self, checkpoint: Checkpoint, robot: RobotSpec, *, device: str | torch.device = "cpu", seed: int = 0
+        self,
+        checkpoint: Checkpoint,
+        robot: RobotSpec,
+        *,
+        device: str | torch.device = "cpu",
+        seed: int = 0,
+        doubts: Doubts | None = None,
     ) -> None:
         self._design, self._codec, self._device, self._seed = checkpoint.design, checkpoint.codec, device, seed
         looks = looks_of(checkpoint.design)
@@ -33,6 +46,7 @@ class LearnedPolicy:
             raise PolicyError(f"This policy was taught on another robot: {'; '.join(wrong)}.")
         self._memory = Memory(robot, self._codec, looks, dt=checkpoint.design.dt)
         self._model = checkpoint.model.to(device).eval()
+        self._doubts = doubts
         self._told: Sentences | None = None
         self._shown: Shown | None = None
         # For those who ask what it looked at: what it was told, and what it decided on last.
@@ -53,6 +67,8 @@ class LearnedPolicy:
         self._memory.reset()
         self._told, self.said, self.given = None, instruction, None
         self._random = torch.Generator(device=self._device).manual_seed(self._seed)
+        if self._doubts is not None:
+            self._doubts.reset()
         self._told = to(self._model.read([instruction]), self._device)
 
     def infer(self, observation: Observation) -> ActionChunk:
@@ -60,10 +76,27 @@ class LearnedPolicy:
             raise PolicyError("LearnedPolicy has no instruction; call reset(instruction) before infer.")
         given = inputs_of(self._memory.see(observation), self._told, self._shown)
         inputs = self.given = to(given, self._device)
+        leading = self._guide(observation.ahead)
+        more: dict[str, Any] = {} if leading is None else {"guide": leading}
+        doubt = None
         with torch.inference_mode():
-            values, finished = self._model.decide(inputs, rng=self._random)
+            if self._doubts is None:
+                values, finished = self._model.decide(inputs, rng=self._random, **more)
+            else:
+                context = self._model.think(inputs).context
+                values, finished = self._model.conclude(context, inputs, rng=self._random, **more)
+                doubt = self._doubts.measure(self._model, context, inputs)
         sure = None if finished is None else float(finished[0])
-        return self._memory.chunk(observation.stamp, values[0].double().cpu().numpy(), sure)
+        chunk = self._memory.chunk(observation.stamp, values[0].double().cpu().numpy(), sure)
+        return chunk if doubt is None else replace(chunk, doubt=doubt)
+
+    def _guide(self, ahead: Ahead | None) -> Guide | None:
+        """None where the model, or what is ahead, is not such that the one could go on from the other."""
+        same = ahead is not None and ahead.spec == self._codec.spec.name and abs(ahead.dt - self._design.dt) < 1e-9
+        if ahead is None or not same or not self._model.continues:
+            return None
+        known = torch.from_numpy(self._memory.ahead(ahead.values)).to(self._device)
+        return guide(known, ahead.fixed, self._design.shapes.chunk)
 
 
 def looks_of(design: Design) -> Looks:

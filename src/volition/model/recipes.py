@@ -238,7 +238,7 @@ RECIPES: dict[str, Recipe] = {
             gives="a chunk, L1",
             source="our own, for CPUs; FiLM: Perez et al. 2018",
             build=_quick,
-            train={"learning_rate": 1e-3},
+            train={"learning_rate": 2e-3},
         ),
         Recipe(
             name="points",

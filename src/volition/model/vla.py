@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from volition.errors import ContractError
 from volition.model.auxiliaries import Auxiliary, Finished, Grounding
 from volition.model.fusion.spots import SpotsFusion
+from volition.model.heads.guide import Guide
 from volition.model.inputs import Context, Inputs, Question, Sentences, Targets, Words
 from volition.model.language.reader import Reader
 from volition.model.parts import Fusion, Head, Language, StateEncoder
@@ -100,10 +101,22 @@ class VLA(nn.Module):
         """(B, K, A) in the model's scale."""
         return self._act(self.think(inputs).context, inputs, rng)
 
-    def decide(self, inputs: Inputs, *, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor | None]:
+    def decide(
+        self, inputs: Inputs, *, rng: torch.Generator | None = None, guide: Guide | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """Actions, and if it was taught to tell, how likely it is that what was asked is done: (B, K, A), (B,)."""
-        context = self.think(inputs).context
-        chunk = self._act(context, inputs, rng)
+        return self.conclude(self.think(inputs).context, inputs, rng=rng, guide=guide)
+
+    @property
+    def continues(self) -> bool:
+        """Whether its chunks can go on from what will be done anyway."""
+        return bool(getattr(self.head, "continues", False))
+
+    def conclude(
+        self, context: Context, inputs: Inputs, *, rng: torch.Generator | None = None, guide: Guide | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """`decide` from a context. `guide`: for models that continue."""
+        chunk = self._act(context, inputs, rng, guide)
         if "finished" not in self.auxiliaries:
             return chunk, None
         return chunk, cast(Finished, self.auxiliaries["finished"]).share(context)
@@ -122,8 +135,10 @@ class VLA(nn.Module):
         for part in large:
             getattr(part, f"{kind}_checkpointing_{'enable' if on else 'disable'}")()
 
-    def _act(self, context: Context, inputs: Inputs, rng: torch.Generator | None) -> Tensor:
+    def _act(self, context: Context, inputs: Inputs, rng: torch.Generator | None, guide: Guide | None = None) -> Tensor:
         told: dict[str, Any] = {"task": inputs.task} if self.choice == "task" else {}
         if self.choice == "robot":
             told = {"robot": self.robot}
+        if guide is not None:
+            told["guide"] = guide
         return self.head.act(context, rng=rng, **told)

@@ -41,6 +41,8 @@ class Ros2Config:
     """Wait for a lifecycle manager to configure and activate the node, instead of doing it at once."""
     record: Path | None = None
     """Folder; every task is recorded into a folder of its own inside it."""
+    careful: bool = False
+    """Every limit of the shield, a slow start, pictures checked, a hanging loop stopped: for a robot that is real."""
     pixels: int = 128
     """Size of the pictures that a policy server is sent; other policies know theirs."""
     ros_args: str = ""

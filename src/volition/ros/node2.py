@@ -30,7 +30,7 @@ from volition.body.whole_body import WholeBody
 from volition.errors import VolitionError
 from volition.robots.g1_assets import light_g1
 from volition.ros.align import Aligner
-from volition.ros.arrivals import OnArrival
+from volition.ros.arrivals import Eyes, OnArrival
 from volition.ros.config import CAMERA, TOPICS, Numbers
 from volition.ros.diagnostics2 import diagnostics
 from volition.ros.ears import Ears, Hearing
@@ -45,20 +45,25 @@ from volition.ros.topic_robot import TopicRobot
 from volition.ros.words import intervention_text, status_text
 from volition.runtime.inference import Inference, ThreadedInference
 from volition.runtime.report import Tick
+from volition.runtime.sight import Sight
 from volition.safety.collision import CollisionModel
+from volition.safety.config import careful as limits
 from volition.safety.estop import EStop
 from volition.safety.guard import Guard
 from volition.safety.shield import Shield
+from volition.safety.watchdog import Watchdog
 from volition.types import Command
 
 LATEST = QoSProfile(depth=1)  # reliable; of commands only the latest is worth anything
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # who comes later gets the last one
+WATCHED = 0.5  # s without a tick, where that is watched
 MOST_EVENTS = 20  # interventions that are told of one tick: a wild policy may have dozens
 _DONE, _NOT = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
 class VolitionNode(LifecycleNode):
-    """`choose_policy` makes the policy when the node is configured. `on_tick` sees every control tick."""
+    """`choose_policy` makes the policy when the node is configured. `careful`: every limit of the shield is on, pictures
+    are looked at before they are believed, a control loop that hangs is stopped. `on_tick` sees every control tick."""
 
     def __init__(
         self,
@@ -66,6 +71,7 @@ class VolitionNode(LifecycleNode):
         choose_policy: Callable[[str], Chosen] = choose,
         policy: str = "primitives",
         record: Path | None = None,
+        careful: bool = False,
         on_tick: Callable[[Tick], None] = lambda tick: None,
     ) -> None:
         super().__init__("volition")
@@ -73,6 +79,7 @@ class VolitionNode(LifecycleNode):
         self.declare_parameter("policy", policy)
         self.declare_parameter("record", "" if record is None else str(record))
         self.declare_parameter("compressed", False)
+        self.declare_parameter("careful", careful)
         for name, topic in TOPICS.items():
             self.declare_parameter(_parameter(name), topic)
         for name, value in vars(Numbers()).items():
@@ -154,16 +161,24 @@ class VolitionNode(LifecycleNode):
         spec = chosen.spec
         self.loop_clock = SimulatedTime() if self._value("use_sim_time") else Stamps(self._system_time())
         self._aligner, self._states = Aligner(chosen.cameras, tolerance_s=self.numbers.tolerance_s), States(spec)
-        self.guard = Guard(Shield(spec, collision=CollisionModel(spec, light_g1())), estop=self.estop)
+        watched = self._value("careful")
+        shield = Shield(spec, config=limits(spec) if watched else None, collision=CollisionModel(spec, light_g1()))
+        # A simulator that waits for commands may be waited for in turn: only real time can be watched.
+        real = watched and isinstance(self.loop_clock, Stamps)
+        self._watchdog = Watchdog(self.estop, limit_s=WATCHED, on_silence=self._silence) if real else None
+        self.guard = Guard(shield, estop=self.estop, watchdog=self._watchdog)
         self._body = WholeBody(spec)
         self._names = [joint.name for joint in spec.commanded]
+        self._eyes: Eyes | None = None
         inference: Inference = ThreadedInference(chosen.policy, start_deadline_s=5.0)
         if isinstance(self.loop_clock, SimulatedTime):
             inference = Patient(inference)
         arrived: Callable[[], None] = lambda: None  # noqa: E731
         if chosen.cameras:
-            inference = by_arrival = OnArrival(inference, self._aligner, 1.0 / spec.policy_rate_hz)
-            arrived = by_arrival.arrived
+            believed = Sight(chosen.cameras) if watched else None
+            by_arrival = OnArrival(inference, self._aligner, 1.0 / spec.policy_rate_hz, sight=believed)
+            inference, arrived = by_arrival, by_arrival.arrived
+            self._eyes = Eyes(by_arrival) if watched else None
         self._inference = inference
         self._publish()
         self._ears.listen(
@@ -192,6 +207,9 @@ class VolitionNode(LifecycleNode):
                 body=self._body,
                 guard=self.guard,
                 clock=self.loop_clock,
+                doubt=self.chosen.doubt,
+                sight=self._eyes,
+                watchdog=self._watchdog,
                 task_limit_s=self.numbers.task_limit_s,
                 record=Path(record) if record else None,
                 on_tick=self._tick,
@@ -253,6 +271,11 @@ class VolitionNode(LifecycleNode):
         joints = JointState(name=self._names, position=command.position.tolist())
         joints.header.stamp = self._stamp()
         self._commands.publish(joints)
+
+    def _silence(self) -> None:
+        """The control thread hangs: nobody else will stop the base. Called by the watchdog's thread."""
+        self._velocity.publish(Twist())
+        self.get_logger().error(f"The control loop hangs. {self.estop.why}")
 
     def _tick(self, tick: Tick) -> None:
         for event in tick.interventions[:MOST_EVENTS]:

@@ -18,16 +18,21 @@ from pathlib import Path
 from volition.errors import VolitionError
 from volition.robots.robot import Robot
 from volition.runtime.clock import Clock
+from volition.runtime.doubt import Doubt
 from volition.runtime.executor import Executor
 from volition.runtime.inference import Answer, Inference
 from volition.runtime.loop import Body, Loop
 from volition.runtime.recorder import Recorder
-from volition.runtime.report import Tick
+from volition.runtime.report import RunSummary, Tick
+from volition.runtime.sight import Sight
 from volition.safety.guard import Guard
+from volition.safety.watchdog import Watchdog
 from volition.types import ActionSpec, Observation
 
 STAND = "stand by"
 LATE = 0.005  # s
+TAKING = 6.0  # s that a policy may take to understand its instruction, during which nothing ticks
+WRITING = 10.0  # s that a recording may take to be written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,19 @@ class _Nobody:
     def close(self) -> None: ...
 
 
+class _Unwatched(Recorder):
+    """Writing a long task down takes its time, in which nothing ticks."""
+
+    def __init__(self, folder: Path, watchdog: Watchdog | None) -> None:
+        super().__init__(folder)
+        self._watchdog = watchdog
+
+    def save(self, summary: RunSummary) -> Path:
+        if self._watchdog is not None:
+            self._watchdog.allow(WRITING)
+        return super().save(summary)
+
+
 @dataclass(kw_only=True)
 class Parts:
     """What the pilot joins; made by the node."""
@@ -72,6 +90,9 @@ class Parts:
     body: Body
     guard: Guard
     clock: Clock
+    doubt: Doubt | None = None  # what is done when the policy is unsure
+    sight: Sight | None = None  # whether pictures can be believed
+    watchdog: Watchdog | None = None  # as the guard's; runs while the pilot does
     task_limit_s: float = 120.0
     record: Path | None = None  # folder; each task is recorded into one of its own
     on_tick: Callable[[Tick], None] = field(default=lambda tick: None)
@@ -103,6 +124,8 @@ class Pilot:
     def start(self) -> None:
         """Begin to command; raises while the robot's state is not known."""
         self._parts.robot.read()
+        if self._parts.watchdog is not None:
+            self._parts.watchdog.start()
         self._thread.start()
 
     def tell(self, instruction: str) -> None:
@@ -119,6 +142,8 @@ class Pilot:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(wait_s)
+        if self._parts.watchdog is not None and not self._thread.is_alive():
+            self._parts.watchdog.stop()
         return not self._thread.is_alive()
 
     def _live(self) -> None:
@@ -139,8 +164,12 @@ class Pilot:
 
     def _do(self, instruction: str) -> None:
         parts, before = self._parts, self.report
-        recorder = None if parts.record is None else Recorder(parts.record / f"task-{before.tasks:04d}")
+        recorder = (
+            None if parts.record is None else _Unwatched(parts.record / f"task-{before.tasks:04d}", parts.watchdog)
+        )
         self._halt.clear()
+        if parts.watchdog is not None:
+            parts.watchdog.allow(TAKING)
         self._note(instruction=instruction, note="", ended="", tasks=before.tasks + 1)
         try:
             summary = self._loop(parts.inference, "running", recorder=recorder).run(
@@ -159,8 +188,15 @@ class Pilot:
         note = summary.notes[-1][1] if summary.status == "stopped" and summary.notes else self.report.note
         self._note(ended=ended, note=note, latency_s=summary.latency_p50_s)
 
-    def _loop(self, inference: Inference, state: str, *, recorder: Recorder | None = None, rest_s: float = 0.6) -> Loop:
-        parts = self._parts
+    def _loop(
+        self,
+        inference: Inference,
+        state: str,
+        *,
+        recorder: Recorder | None = None,
+        rest_s: float = 0.6,
+    ) -> Loop:
+        parts, task = self._parts, state == "running"
 
         def on_tick(tick: Tick) -> None:
             self._count(tick, state)
@@ -175,6 +211,8 @@ class Pilot:
             clock=parts.clock,
             recorder=recorder,
             on_tick=on_tick,
+            doubt=parts.doubt if task else None,
+            sight=parts.sight if task else None,
             cameras=False,
             rest_s=rest_s,
         )

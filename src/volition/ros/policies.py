@@ -13,6 +13,7 @@ from pathlib import Path
 from volition.errors import ContractError
 from volition.policy import Policy
 from volition.robots.g1 import g1
+from volition.runtime.doubt import Doubt, doubt_beside
 from volition.types import RobotSpec
 
 PRIMITIVES, RIVAL = "primitives", "rival"
@@ -23,6 +24,7 @@ class Chosen:
     policy: Policy
     spec: RobotSpec  # of the robot, with cameras of the size that the policy looks at
     cameras: tuple[str, ...]  # that the policy looks at
+    doubt: Doubt | None = None  # what is done when it is unsure; None: it is not calibrated
 
 
 def choose(name: str, *, pixels: int = 128) -> Chosen:
@@ -57,8 +59,11 @@ def _checkpoint(folder: Path) -> Chosen:
     from volition.model.checkpoint import load
     from volition.model.policy import LearnedPolicy
     from volition.model.steps.policy import Steps
+    from volition.model.uncertainty import doubts_beside
 
     checkpoint = load(folder)
     shapes = checkpoint.design.shapes
     robot = g1(shapes.picture[0])
-    return Chosen(policy=Steps(LearnedPolicy(checkpoint, robot)), spec=robot, cameras=tuple(shapes.cameras))
+    policy = LearnedPolicy(checkpoint, robot, doubts=doubts_beside(folder))
+    doubt = doubt_beside(folder, policy.action_spec)
+    return Chosen(policy=Steps(policy), spec=robot, cameras=tuple(shapes.cameras), doubt=doubt)

@@ -54,7 +54,7 @@ def ros2(config: Ros2Config) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     chosen = partial(choose, pixels=config.pixels)
-    node = VolitionNode(choose_policy=chosen, policy=config.policy, record=config.record)
+    node = VolitionNode(choose_policy=chosen, policy=config.policy, record=config.record, careful=config.careful)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:

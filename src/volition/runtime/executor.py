@@ -6,29 +6,50 @@ Step k of a chunk is meant for `stamp + (k + 1) * dt`, so a late chunk starts in
 passed are skipped, never replayed. At a replacement the new curve is shifted by what separates it from the running
 one (in value and in rate), and the shift fades to nothing over `blend` seconds. A fading shift, rather than a
 mixture of both curves, needs no memory of earlier chunks, and on SO(3) it cannot flip when two curves drift
-more than pi apart in the middle of a mixture.
+more than pi apart in the middle of a mixture. Other ways are named in `ways.py`.
 """
 
 from __future__ import annotations
 
+import math
+from collections import deque
+from dataclasses import replace
+
 import numpy as np
 
 from volition.errors import ContractError
+from volition.runtime.ensemble import Ensemble
 from volition.runtime.trajectory import Kinds, Trajectory
 from volition.transforms import rotation
-from volition.types import ActionChunk, ActionPoint, ActionSpec
+from volition.types import ActionChunk, ActionPoint, ActionSpec, Ahead
 
 Array = np.ndarray
 
 _EPSILON = 1e-5  # s: step of the numeric rates
+_SLACK = 1e-6  # s
+_DELAYS = 10  # chunks whose age at arrival is remembered
 
 
 class Executor:
-    """`reset`, then `accept` chunks as they come and `sample` once a control tick. Time never goes back."""
+    """`reset`, then `accept` chunks as they come and `sample` once a control tick. Time never goes back.
 
-    def __init__(self, spec: ActionSpec, blend: float = 0.15) -> None:
+    `ensemble`: each chunk is first averaged with those before it. `continues`: whoever asks the policy tells it what is
+    `ahead`. `waits`: only this share of a chunk is played, from when it came, and no chunk is asked for meanwhile.
+    """
+
+    def __init__(
+        self,
+        spec: ActionSpec,
+        blend: float = 0.15,
+        *,
+        ensemble: Ensemble | None = None,
+        continues: bool = False,
+        waits: float | None = None,
+    ) -> None:
         if not 0.01 <= blend <= 5.0:
             raise ContractError(f"Executor.blend is {blend}; it must be 0.01 to 5 s.")
+        if waits is not None and not 0.0 < waits <= 1.0:
+            raise ContractError(f"Executor.waits is {waits}; it must be a share of a chunk, above 0 and at most 1.")
         deltas = [dimension.name for dimension in spec.dimensions if dimension.meaning == "delta"]
         if deltas:
             raise ContractError(
@@ -36,6 +57,7 @@ class Executor:
                 "turn them into absolute values in the policy's transforms, where the state they refer to is known."
             )
         self.spec, self.blend = spec, blend
+        self._ensemble, self._continues, self._waits = ensemble, continues, waits
         self._kinds = Kinds(spec)
         self.reset()
 
@@ -45,6 +67,9 @@ class Executor:
         self._chunk: ActionChunk | None = None
         self._curve: Trajectory | None = None
         self._anchor: Array | None = None
+        self._delays: deque[float] = deque(maxlen=_DELAYS)
+        if self._ensemble is not None:
+            self._ensemble.reset()
         if anchor is not None:
             anchor = np.array(anchor, dtype=np.float64)
             if anchor.shape != (self._kinds.width,) or not np.isfinite(anchor).all():
@@ -56,11 +81,50 @@ class Executor:
         """The chunk that runs now."""
         return self._chunk
 
+    @property
+    def patient(self) -> bool:
+        """Whether the policy is asked for one chunk at a time, after the one before has come."""
+        return self._continues or self._waits is not None
+
+    def asks(self, now: float) -> bool:
+        """Whether it is time for another chunk, as far as the executor is concerned."""
+        return self._waits is None or self._chunk is None or now >= self._chunk.end - _SLACK
+
+    def waiting(self, now: float) -> bool:
+        """Whether it stands still on purpose until the next chunk comes."""
+        return self._waits is not None and self._chunk is not None and now >= self._chunk.end - _SLACK
+
+    def ahead(self, stamp: float) -> Ahead | None:
+        """What will be done from an observation of now on; None if nobody is to be told, or nothing is known.
+
+        As fixed count the steps that begin before a chunk can be here, going by the slowest of the last few.
+        """
+        if not self._continues or self._chunk is None or self._curve is None:
+            return None
+        dt = self._chunk.dt
+        steps = math.floor((self._curve.end - stamp) / dt + _SLACK)
+        if steps < 1:
+            return None
+        values = np.empty((steps, self._kinds.width))
+        for step in range(steps):
+            values[step], quaternions = self._now(self._curve, stamp + (step + 1) * dt)
+            values[step, self._kinds.rotations] = rotation.to_rotvec(quaternions)
+        fixed = math.ceil(max(self._delays, default=0.0) / dt - _SLACK)
+        return Ahead(values=values, dt=dt, spec=self.spec.name, fixed=min(fixed, steps))
+
     def accept(self, chunk: ActionChunk, now: float) -> bool:
         """Run this chunk from now on. False, and nothing changes, if all its steps have passed or a newer one runs."""
         self._check(chunk)
-        if now >= chunk.end or (self._chunk is not None and chunk.stamp < self._chunk.stamp):
+        if self._chunk is not None and chunk.stamp < self._chunk.stamp:
             return False
+        if self._waits is not None:  # the robot has stood still since it was asked for: it begins now
+            played = math.ceil(self._waits * len(chunk.values))
+            chunk = replace(chunk, stamp=now, values=chunk.values[:played])
+        elif now >= chunk.end:
+            return False
+        self._delays.append(now - chunk.stamp)
+        if self._ensemble is not None:
+            chunk = self._ensemble.mix(chunk)
         present = self._present(now)
         self._join(self._curve_of(chunk, present, now), chunk, present, now)
         self._chunk = chunk

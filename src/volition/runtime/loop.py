@@ -23,6 +23,7 @@ from volition.errors import ContractError
 from volition.robots.robot import Robot
 from volition.runtime.body import Body
 from volition.runtime.clock import Clock
+from volition.runtime.doubt import Doubt
 from volition.runtime.executor import Executor
 from volition.runtime.inference import Answer, Inference
 from volition.runtime.interrupts import interrupts, never
@@ -32,6 +33,7 @@ from volition.runtime.report import RunSummary, Status, Tick
 from volition.runtime.rest import Rest
 from volition.runtime.running import Running
 from volition.runtime.sight import Sight
+from volition.runtime.watch import Watch
 from volition.safety import reasons
 from volition.types import ActionChunk, ActionPoint, Command, Intervention, Observation, RobotState
 
@@ -46,8 +48,8 @@ class Loop:
 
     `settle_s`: after the policy says done or failed, its chunk plays out and this passes. `rest_s`: every run ends
     with the arms still and the base brought to a stand within this. `late_s`: a control tick that begins later
-    than this is a miss. `oversight`: a person who may pause, take over and approve. `sight`: pictures that cannot be
-    believed are a fault. `anchor` tells where the robot is in the executor's action space, if somebody knows: the
+    than this is a miss. `oversight`: a person who may pause, take over and approve. `doubt`: what is done when the policy
+    is unsure. `sight`: pictures that cannot be believed are a fault. `anchor` tells where the robot is in the executor's action space, if somebody knows: the
     first chunk then starts there.
     """
 
@@ -65,6 +67,7 @@ class Loop:
         cameras: bool = True,
         anchor: Callable[[RobotState], np.ndarray] | None = None,
         oversight: Oversight | None = None,
+        doubt: Doubt | None = None,
         sight: Sight | None = None,
         settle_s: float = 0.5,
         rest_s: float = 0.6,
@@ -72,7 +75,7 @@ class Loop:
     ) -> None:
         self._robot, self._inference, self._executor, self._body = robot, inference, executor, body
         self._guard, self._clock, self._recorder, self._on_tick = guard, clock, recorder, on_tick
-        self._cameras, self._anchor, self._oversight, self._sight = cameras, anchor, oversight, sight
+        self._cameras, self._anchor, self._watch, self._sight = cameras, anchor, Watch(oversight, doubt), sight
         self._settle, self._rest_s, self._late = settle_s, rest_s, late_s
         self._period = 1.0 / robot.spec.control_rate_hz
         self._policy_period = 1.0 / robot.spec.policy_rate_hz
@@ -118,8 +121,7 @@ class Loop:
         self._guard.start(state, begin)
         self._body.reset(state)
         self._executor.reset(None if self._anchor is None else self._anchor(state))
-        if self._oversight is not None:
-            self._oversight.begin(instruction)
+        self._watch.begin(instruction)
         if self._sight is not None:
             self._sight.reset()
         if self._recorder is not None:
@@ -175,10 +177,7 @@ class Loop:
         if run.status is None and run.who == "person":
             command = self._driven(run, state, now)
         elif run.status is None:
-            if run.who == "policy":
-                self._observe(run, state, now)
-            while (answer := self._inference.poll(now)) is not None:
-                self._take(run, answer, now)
+            self._ask_and_hear(run, state, now)
             action = None if run.who != "policy" else self._executor.sample(now)
         if run.blind and run.status is None and run.who == "policy":
             action = None
@@ -192,31 +191,36 @@ class Loop:
         run.safe = (*run.safe[-1:], safe)
         fresh = tuple(islice(self._guard.events, max(0, len(self._guard.events) - (self._events() - run.seen)), None))
         run.seen = self._events()
-        chunk = self._executor.chunk
-        tick = Tick(
-            index=run.ticks,
-            stamp=now,
-            state=state,
-            action=action,
-            command=command,
-            safe=safe,
-            chunk_status="" if chunk is None else chunk.status,
-            note="" if chunk is None else chunk.note,
-            images=run.images,
-            shield=self._guard.status,
-            interventions=fresh,
-        )
-        run.ticks += 1
+        tick = run.tick(now, state, (action, command, safe), self._executor.chunk, self._guard.status, fresh)
         if self._recorder is not None:
             self._recorder.add(tick)
         if self._on_tick is not None:
             self._on_tick(tick)
         self._judge(run, state, now)
 
+    def _ask_and_hear(self, run: Running, state: RobotState, now: float) -> None:
+        """Usually the policy gets the freshest picture the moment it is free. One that is told what is ahead, or waited
+        for, is asked when its last answer is known."""
+        patient, free = self._executor.patient, not self._inference.busy
+        if run.who == "policy" and not patient:
+            self._observe(run, state, now)
+        heard = self._hear(run, now)
+        if run.who == "policy" and patient and (free or heard):
+            self._observe(run, state, now)
+            self._hear(run, now)
+
+    def _hear(self, run: Running, now: float) -> bool:
+        """Take what has been answered; whether it was anything."""
+        heard = False
+        while (answer := self._inference.poll(now)) is not None:
+            self._take(run, answer, now)
+            heard = True
+        return heard
+
     def _observe(self, run: Running, state: RobotState, now: float) -> None:
-        if now < run.policy_at - 0.5 * self._period:
+        if now < run.policy_at - 0.5 * self._period or not self._executor.asks(now):
             return
-        if self._approving and not self._played(now):
+        if self._watch.asks_for_chunks and not self._played(now):
             return
         run.policy_at = max(run.policy_at + self._policy_period, now)
         if self._cameras:
@@ -225,8 +229,9 @@ class Loop:
             run.blind = self._sight.check(run.images, now)
             if run.blind:
                 return
+        ahead = self._executor.ahead(state.stamp)
         self._inference.submit(
-            Observation(stamp=state.stamp, state=state, images=run.images, instruction=run.instruction)
+            Observation(stamp=state.stamp, state=state, images=run.images, instruction=run.instruction, ahead=ahead)
         )
 
     def _take(self, run: Running, answer: Answer, now: float) -> None:
@@ -243,8 +248,9 @@ class Loop:
             run.refused += 1
             run.notes.append((now, f"chunk of {answer.stamp:.2f} s refused by the shield"))
             return
-        if self._approving and self._oversight is not None:
-            self._oversight.put(chunk)
+        self._watch.hear(chunk, now)
+        if self._watch.asks_for_chunks:
+            self._watch.put(chunk)
             return
         self._accept(run, chunk, now)
 
@@ -278,45 +284,40 @@ class Loop:
             if not run.notes or run.notes[-1][1] != f"no command: {text}":
                 run.notes.append((now, f"no command: {text}"))
             return None
-        return replace(command, chunk_stamp=None) if run.approved else command
-
-    @property
-    def _approving(self) -> bool:
-        return self._oversight is not None and self._oversight.asks_for_chunks
+        waited = run.approved or self._executor.waiting(now)  # however old what it does is, that is meant
+        return replace(command, chunk_stamp=None) if waited else command
 
     def _played(self, now: float) -> bool:
         """Whether the chunk that runs is at its end, and none waits for a yes."""
         return self._executor.chunk is None or (now >= self._executor.chunk.end and not self._inference.busy)
 
     def _oversee(self, run: Running, state: RobotState, now: float) -> None:
-        """Do what the person says: who is followed from this tick on."""
-        if self._oversight is None:
-            return
-        answer = self._oversight.answer()
-        who = self._oversight.who
-        for event in self._oversight.events(now):
+        """Do what those who watch say: who is followed from this tick on, and how fast."""
+        seen = self._watch.look(now)
+        self._guard.caution = seen.caution
+        for event in seen.events:
             self._guard.report(event)
-            run.notes.append((now, f"{event.reason} by a person{': ' * bool(event.detail)}{event.detail}"))
-        if who != run.who:
-            if who == "policy":
+            by = f"{event.reason} by a person" if event.where == "person" else event.reason
+            run.notes.append((now, f"{by}{': ' * bool(event.detail)}{event.detail}"))
+        run.driver = seen.driver
+        if seen.who != run.who:
+            if seen.who == "policy":
                 self._afresh(run, state, now)
             else:
                 self._settle_down(run, now)
-            driver = self._oversight.driver
-            if who == "person" and driver is not None and run.safe:
-                driver.begin(state, run.safe[-1])
-            run.who = who
-        if answer is not None and answer[1] is not None and answer[0] and who == "policy":
+            if seen.who == "person" and seen.driver is not None and run.safe:
+                seen.driver.begin(state, run.safe[-1])
+            run.who = seen.who
+        if seen.agreed is not None and seen.who == "policy":
             # The robot has stood still since the chunk was made: it begins now.
             run.approved = True
-            self._accept(run, replace(answer[1], stamp=now), now)
-        elif answer is not None and answer[1] is None and not answer[0]:
-            self._end(run, "stopped", now, "the person said no to the instruction")
+            self._accept(run, replace(seen.agreed, stamp=now), now)
+        elif seen.refused:
+            self._end(run, "stopped", now, f"the person said no to {seen.refused}")
 
     def _driven(self, run: Running, state: RobotState, now: float) -> Command | None:
-        driver = None if self._oversight is None else self._oversight.driver
         try:
-            return None if driver is None else driver.command(state, now)
+            return None if run.driver is None else run.driver.command(state, now)
         except Exception as error:  # a remote control that fails is a policy that fails
             self._report(run, now, f"{type(error).__name__}: {error}")
             return None

@@ -109,6 +109,12 @@ class Oversight:
             if self._approve == "instructions":
                 self._wait(f"the instruction “{instruction}”")
 
+    def ask(self, question: str) -> None:
+        """The robot rests until the person says yes to this, or no, which ends the run."""
+        with self._lock:
+            if self._waiting is None:
+                self._wait(question)
+
     def put(self, chunk: ActionChunk) -> None:
         """This chunk waits for a yes."""
         with self._lock:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from volition.runtime.oversight import Who
-from volition.runtime.report import RunSummary, Status
+from volition.runtime.oversight import Driver, Who
+from volition.runtime.report import RunSummary, Status, Tick
 from volition.runtime.rest import Rest
-from volition.types import Command, RobotState
+from volition.types import ActionChunk, ActionPoint, Command, Intervention, RobotState
 
 _NOTES = 1000  # a run keeps its latest
 
@@ -42,12 +42,39 @@ class Running:
     verdict: tuple[Status, float] | None = None  # the policy's, and when to act on it
     rest: Rest | None = None  # while no policy is followed
     who: Who = "policy"  # is followed
+    driver: Driver | None = None  # of the person, when that is who
     approved: bool = False  # the chunk that runs has a person behind it, however old it grows
     blind: str = ""  # what is wrong with the pictures
     safe: tuple[Command, ...] = ()  # the last two sent
     images: Mapping[str, np.ndarray] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
     notes: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=_NOTES))
+
+    def tick(
+        self,
+        now: float,
+        state: RobotState,
+        made: tuple[ActionPoint | None, Command | None, Command],
+        chunk: ActionChunk | None,
+        shield: str,
+        fresh: tuple[Intervention, ...],
+    ) -> Tick:
+        """What the loop tells of the tick that has just been done. `made`: the action, its command, and what was sent."""
+        action, command, safe = made
+        index, self.ticks = self.ticks, self.ticks + 1
+        return Tick(
+            index=index,
+            stamp=now,
+            state=state,
+            action=action,
+            command=command,
+            safe=safe,
+            chunk_status="" if chunk is None else chunk.status,
+            note="" if chunk is None else chunk.note,
+            images=self.images,
+            shield=shield,
+            interventions=fresh,
+        )
 
     def summary(self) -> RunSummary:
         return RunSummary(

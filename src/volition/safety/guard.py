@@ -34,6 +34,7 @@ class Guard:
         self._watchdog = watchdog
         self.events: deque[Intervention] = deque(maxlen=_KEPT)
         self.dropped = 0  # events that no longer fit
+        self.caution = 1.0  # share of all speeds, of whoever watches the policy
         self._memory: ShieldMemory | None = None
         self._last_stamp: float | None = None
         self._reported: Intervention | None = None
@@ -46,6 +47,7 @@ class Guard:
         """Begin a run from the measured posture at rest; raises on a state that is not usable. The e-stop stays as it is."""
         self._memory = self.shield.start(state, self._memory)
         self._last_stamp, self._reported, self._status = None, None, "clear"
+        self.caution = 1.0
 
     def log_to(self, path: Path) -> None:
         """Write every event from now on to a file of JSON lines."""
@@ -87,7 +89,13 @@ class Guard:
                 found = ()  # it is among the events since it was reported
             else:
                 sent, self._memory, found = self.shield.limit(
-                    command, state, memory, now, stopped=self.estop.pressed, around=self.surroundings.latest
+                    command,
+                    state,
+                    memory,
+                    now,
+                    stopped=self.estop.pressed,
+                    around=self.surroundings.latest,
+                    caution=self.caution,
                 )
         except Exception as error:  # the last line: nothing may keep the robot from its safe action
             why = Intervention(stamp=now, reason=reasons.SHIELD, where=type(error).__name__, detail=str(error))

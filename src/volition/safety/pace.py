@@ -1,4 +1,4 @@
-"""How fast the robot may be this tick: slowed at the start, near things and people, and where its balance is thin.
+"""How fast the robot may be this tick: slowed at the start, near things and people, where balance is thin or doubt large.
 
 time since the start, distances of a Scene, measured tilt -> Pace(share of each joint's speed, the walking command)
 """
@@ -52,13 +52,19 @@ class Pacer:
             for side in ("left", "right")
         }
 
-    def pace(self, scene: Scene, state: RobotState, since: float, now: float) -> Pace:
-        """`since`: when the run, or the robot after an emergency stop, started."""
+    def pace(self, scene: Scene, state: RobotState, since: float, now: float, caution: float = 1.0) -> Pace:
+        """`since`: when the run, or the robot after an emergency stop, started. `caution`: the share of all speeds that
+        whoever watches the policy leaves."""
         made = Pace()
         if self._config.ramp_s is not None and now - since < self._config.ramp_s:
             share = RAMP_FROM + (1 - RAMP_FROM) * max(0.0, now - since) / self._config.ramp_s
             made.speed, made.base, made.base_why = np.full(self._count, share), share, reasons.RAMP
             made.why = dict.fromkeys(self._of_side, reasons.RAMP)
+        if caution < 1.0:
+            for side in self._of_side:
+                self._slow(made, side, caution, reasons.UNSURE)
+            if caution < made.base:
+                made.base, made.base_why = caution, reasons.UNSURE
         if scene.whole is not None and scene.arms is not None:
             for side, distances in scene.arms.items():
                 share, reason = self._arm(scene.whole, distances)

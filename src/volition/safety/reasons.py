@@ -18,6 +18,7 @@ EFFORT = "effort"
 FORCE = "force"
 BALANCE = "balance"
 RAMP = "ramp"
+UNSURE = "unsure"
 BOUNDS = "bounds"
 
 # Refusals: the chunk is not used; what was there before goes on until it is stale.
@@ -42,12 +43,14 @@ SURROUNDINGS = "surroundings"
 CLOCK = "clock"
 SHIELD = "shield"
 
-# Oversight: what a person does; the robot rests within its limits or follows the person, and no fault is counted.
+# Oversight: what a person does, and when the policy's doubt slows the robot or asks; no fault is counted.
 WAITING = "waiting"
 APPROVED = "approved"
 PAUSED = "paused"
 TAKEN_OVER = "taken_over"
 RESUMED = "resumed"
+DOUBT = "doubt"
+CALM = "calm"
 
 LIMITS: dict[str, str] = {
     POSITION: "The target lies outside the joint's range, or the joint could no longer stop inside it.",
@@ -65,6 +68,7 @@ LIMITS: dict[str, str] = {
     FORCE: "The hand is pressed harder than allowed and the step does not give way.",
     BALANCE: "The reach or the walking command would bring the centre of mass too near to the edge of the feet.",
     RAMP: "The joint or the base is slowed because the run has just begun.",
+    UNSURE: "The joint or the base is slowed because the policy is unsure.",
     BOUNDS: "A value of the chunk lies outside its dimension's bounds and was clipped to them.",
 }
 REFUSALS: dict[str, str] = {
@@ -95,5 +99,7 @@ OVERSIGHT: dict[str, str] = {
     PAUSED: "A person paused the robot; it rests within its limits and the hands keep their hold.",
     TAKEN_OVER: "A person gives the commands, behind the same shield.",
     RESUMED: "The policy is followed again.",
+    DOUBT: "The policy's doubt reached its threshold; the robot is slowed, holds or asks, as it was told to.",
+    CALM: "The policy's doubt has fallen; the robot goes on as before.",
 }
 MEANINGS: dict[str, str] = {**LIMITS, **REFUSALS, **FAULTS, **OVERSIGHT}

@@ -107,13 +107,14 @@ class Shield:
         *,
         stopped: bool = False,
         around: Obstacles | None = None,
+        caution: float = 1.0,
     ) -> tuple[Command, ShieldMemory, tuple[Intervention, ...]]:
         """One tick, 1 / control_rate_hz after the one that made `memory`."""
         fault = self._fault(command, state, now, stopped, around)
         if fault is not None or command is None:
             return self.stop(memory, now, fault or Intervention(stamp=now, reason=reasons.MISSING))
         scene = self._scene(state, memory, around, now)
-        pace = self._pacer.pace(scene, state, memory.since, now)
+        pace = self._pacer.pace(scene, state, memory.since, now, caution)
         step = self._limiter.step(memory.motion, command.position, pace.speed)
         found: list[Intervention] = []
         memory, holding = self._press(memory, state, around, step, now, found)

@@ -39,6 +39,10 @@ class Watchdog:
     def beat(self) -> None:
         self._last = time.monotonic()  # one assignment: no lock in the control tick
 
+    def allow(self, seconds: float) -> None:
+        """Somebody has to be waited for: the next beat may come this much later."""
+        self._last = time.monotonic() + seconds
+
     def stop(self) -> None:
         with self._wake:
             self._running = False

@@ -15,6 +15,7 @@ import numpy as np
 from volition.model.checkpoint import Checkpoint, load
 from volition.model.policy import LearnedPolicy
 from volition.model.steps.policy import Steps
+from volition.model.uncertainty import doubts_beside
 from volition.policy import Policy
 from volition.robots.g1 import g1
 from volition.serve.configs import ServeConfig, key_for
@@ -45,7 +46,13 @@ def serve(config: ServeConfig) -> int:
     if config.schema:
         print(json.dumps(schema.to_wire(), indent=1))
         return 0
-    policies = Policies(lambda: Steps(LearnedPolicy(checkpoint, robot, device=config.device, seed=config.seed)))
+    policies = Policies(
+        lambda: Steps(
+            LearnedPolicy(
+                checkpoint, robot, device=config.device, seed=config.seed, doubts=doubts_beside(config.checkpoint)
+            )
+        )
+    )
     warm(policies, schema, robot)
     about = {"policy": {"recipe": checkpoint.design.recipe, "size": checkpoint.design.size}}
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,6 +19,7 @@ from volition.serve.state import measured
 from volition.types import ActionChunk, Observation, RobotSpec
 
 LONGEST = 1000  # characters of a prompt
+DOUBTS = 32  # signals of doubt with an answer, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +110,7 @@ def answer(chunk: ActionChunk, schema: Schema, *, infer_s: float, wait_s: float)
         schema.actions.key: chunk.values,
         "status": chunk.status,
         "note": chunk.note,
+        "doubt": dict(chunk.doubt),
         "stamp": chunk.stamp,
         "dt": chunk.dt,
         "server_timing": {"infer_ms": 1000 * infer_s, "wait_ms": 1000 * wait_s},
@@ -137,4 +140,13 @@ def chunk_from(told: Mapping[str, Any], schema: Schema, columns: np.ndarray, wid
         spec=schema.space,
         status=status if status in ("done", "failed") else "running",
         note=shown(note, 120) if isinstance(note, str) else "",
+        doubt=_doubt(told.get("doubt")),
     )
+
+
+def _doubt(told: object) -> dict[str, float]:
+    """What a server says of how unsure its policy was; what is no number by a name is left out."""
+    if not isinstance(told, Mapping):
+        return {}
+    numbers = ((name, value) for name, value in told.items() if isinstance(name, str) and isinstance(value, float))
+    return {shown(name, 40): value for name, value in list(numbers)[:DOUBTS] if math.isfinite(value)}

@@ -2,6 +2,7 @@
 
     training: action + noise of a random strength --Denoiser--> the noise   (DDPM, squared cosine schedule)
     acting:   noise --Denoiser, 10 of the 100 strengths--> (B, K, A)        (DDIM, eta 0: random only in where it begins)
+              with a Guide: each guess of the action is led by what will be done anyway
 
 Sources: Chi et al. 2023, arXiv:2303.04137; Nichol and Dhariwal 2021, arXiv:2102.09672; Song et al. 2020, arXiv:2010.02502.
 """
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from volition.errors import ContractError
 from volition.model.heads.chunk import average, between, cleaned, sizes, transformer
 from volition.model.heads.denoiser import Denoiser
+from volition.model.heads.guide import Guide, learnable
 from volition.model.heads.noise import integers, normal
 from volition.model.inputs import Context, Targets
 
@@ -53,6 +55,7 @@ def squared_cosine(strengths: int) -> Tensor:
 
 
 class Diffusion(nn.Module):
+    continues = True  # takes a Guide
     left: Tensor
 
     def __init__(self, config: DiffusionConfig, *, context: int) -> None:
@@ -78,20 +81,33 @@ class Diffusion(nn.Module):
         return {"noise": average((guess - noise).square(), real)}
 
     @torch.no_grad()
-    def act(self, context: Context, *, rng: torch.Generator | None = None) -> Tensor:
+    def act(self, context: Context, *, rng: torch.Generator | None = None, guide: Guide | None = None) -> Tensor:
         size = len(context.tokens)
+        context = context if guide is None else learnable(context)
         chunk = normal((size, self.config.steps, self.config.actions), context.tokens, rng)
         # Evenly spaced and without the very last strength, where next to nothing of the action is left and dividing
         # by what is left would blow up the guess.
         used = [index * self.config.strengths // self.config.rounds for index in range(self.config.rounds)]
         for place in reversed(range(self.config.rounds)):
             left = self.left[used[place]].to(chunk)
-            noise = self._noise(chunk, torch.full((size,), used[place], device=chunk.device), context)
-            action = self._clipped((chunk - (1 - left).sqrt() * noise) / left.sqrt())
+            at = torch.full((size,), used[place], device=chunk.device)
+            if guide is None:
+                action = self._guess(chunk, at, left, context)
+            else:
+                action = self._led(chunk, at, left, context, guide)
             noise = (chunk - left.sqrt() * action) / (1 - left).sqrt()  # what the noise was if the action is that
             left = self.left[used[place - 1]].to(chunk) if place else torch.ones_like(left)
             chunk = left.sqrt() * action + (1 - left).sqrt() * noise
-        return chunk
+        return chunk if guide is None else guide.held(chunk)
+
+    def _guess(self, noisy: Tensor, at: Tensor, left: Tensor, context: Context) -> Tensor:
+        """The action that a noisy chunk is believed to be, of which `left` is left."""
+        return self._clipped((noisy - (1 - left).sqrt() * self._noise(noisy, at, context)) / left.sqrt())
+
+    def _led(self, noisy: Tensor, at: Tensor, left: Tensor, context: Context, guide: Guide) -> Tensor:
+        stretch = math.sqrt(float(left)) + math.sqrt(1 - float(left))
+        done = math.sqrt(float(left)) / stretch  # as if action and noise were joined by a straight line
+        return guide.led(lambda chunk: self._guess(chunk, at, left, context), noisy, done, stretch=stretch)
 
     def _noise(self, noisy: Tensor, at: Tensor, context: Context, real: Tensor | None = None) -> Tensor:
         """The noise in a chunk: the part of it that noise is for actions of variance 1, and what the Denoiser adds.

@@ -2,6 +2,7 @@
 
     training: a point on the line from noise (time 0) to the action (time 1) --Denoiser--> action - noise
     acting:   noise --10 steps of Euler along what the Denoiser says--> (B, K, A)
+              with a Guide: each step leads to where the Denoiser says, led by what will be done anyway
 
 Sources: Liu et al. 2022, arXiv:2209.03003; the times from a beta distribution: Black et al. 2024 (pi0), arXiv:2410.24164.
 """
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from volition.errors import ContractError
 from volition.model.heads.chunk import average, cleaned, sizes, transformer
 from volition.model.heads.denoiser import Denoiser
+from volition.model.heads.guide import Guide, learnable
 from volition.model.heads.noise import normal, uniform
 from volition.model.inputs import Context, Targets
 
@@ -40,6 +42,8 @@ class FlowConfig:
 
 
 class Flow(nn.Module):
+    continues = True  # takes a Guide
+
     def __init__(self, config: FlowConfig, *, context: int) -> None:
         super().__init__()
         self.config = config
@@ -64,9 +68,24 @@ class Flow(nn.Module):
         return {"flow": average((guess - (wanted - noise)).square(), real)}
 
     @torch.no_grad()
-    def act(self, context: Context, *, rng: torch.Generator | None = None) -> Tensor:
+    def act(self, context: Context, *, rng: torch.Generator | None = None, guide: Guide | None = None) -> Tensor:
         size, rounds = len(context.tokens), self.config.rounds
         chunk = normal((size, self.config.steps, self.config.actions), context.tokens, rng)
+        context = context if guide is None else learnable(context)
         for index in range(rounds):
-            chunk = chunk + self.denoiser(chunk, chunk.new_full((size,), index / rounds), context) / rounds
-        return chunk
+            time = chunk.new_full((size,), index / rounds)
+            if guide is None:
+                way = self.denoiser(chunk, time, context)
+            else:
+                way = self._led(chunk, time, context, guide, index / rounds)
+            chunk = chunk + way / rounds
+        return chunk if guide is None else guide.held(chunk)
+
+    def _led(self, chunk: Tensor, time: Tensor, context: Context, guide: Guide, done: float) -> Tensor:
+        """The way to where the chunk would end, led by the guide."""
+        left = 1 - done
+
+        def guess(at: Tensor) -> Tensor:
+            return at + left * self.denoiser(at, time, context)
+
+        return (guide.led(guess, chunk, done) - chunk) / left
