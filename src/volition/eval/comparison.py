@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from rich.console import Console
@@ -30,17 +30,19 @@ from rich.table import Table
 
 from volition.data.atomic import write_json
 from volition.data.store import Dataset
+from volition.errors import VolitionError
 from volition.eval.intervals import wilson
 from volition.eval.runner import TRIALS, bar, run_jobs
 from volition.eval.suites import Job, seeds
 from volition.model.checkpoint import load
 from volition.model.recipes import RECIPES, recipe
 from volition.processes import pool
+from volition.train.errors import TrainError
 
 FOLDER = Path("docs/studies")
 FLOOR = "simple"
 LINE, LOG, PACE = "line.json", "log.txt", "pace.json"  # of each recipe, in its folder
-PACED_MINUTES = 0.7  # of training, to take the pace
+PACED_MINUTES = 0.7  # of training at most, to take the pace
 HEADINGS = (
     "recipe", "gives", "successes", "95 %", "parameters", "trained", "windows/s", "steps", "error of the hand mm",
     "ms a decision",
@@ -90,9 +92,18 @@ def pace(name: str, folder: Path, arguments: argparse.Namespace) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOG).open("a", encoding="utf-8") as log, tempfile.TemporaryDirectory() as scratch:
         trial = Path(scratch) / "paced"
-        budget = ["--minutes", str(PACED_MINUTES), "--clock", "processor", "--log-every", "1", "--warmup-steps", "1"]
+        budget = [
+            "--minutes",
+            str(min(PACED_MINUTES, arguments.minutes)),
+            "--clock",
+            "processor",
+            "--log-every",
+            "1",
+            "--warmup-steps",
+            "1",
+        ]
         command = [*_training(name, trial, arguments), *budget, "--held-out", "0.9"]
-        subprocess.run(command, check=True, stdout=log, stderr=log)
+        _run(command, log)
         spent = [row["seconds"] for row in _metrics(trial) if "seconds" in row]
     step_s = float(np.median(np.diff([0.0, *spent])[len(spent) // 2 :]))
     steps = max(1, round(60 * arguments.minutes / step_s))
@@ -107,10 +118,16 @@ def one(name: str, folder: Path, arguments: argparse.Namespace) -> str:
         sys.stderr = log
         if not (folder / "last" / "config.json").exists():
             budget = ["--steps", str(steps), "--warmup-steps", str(min(50, steps // 10)), "--resume"]
-            subprocess.run([*_training(name, folder, arguments), *budget], check=True, stdout=log, stderr=log)
+            _run([*_training(name, folder, arguments), *budget], log)
         line = _try(name, folder, arguments)
     write_json(folder / LINE, line)
     return f"{line['successes']} of {line['trials']}"
+
+
+def _run(command: list[str], log: TextIO) -> None:
+    code = subprocess.run(command, stdout=log, stderr=log).returncode
+    if code:
+        raise TrainError(f"A training ended with exit code {code}; {log.name} says why.")
 
 
 def _metrics(folder: Path) -> list[dict[str, Any]]:
@@ -283,7 +300,10 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES))
     parser.add_argument("--dry", action="store_true", help="print the table only")
     arguments = parser.parse_args()
-    lines = compare(arguments)
+    try:
+        lines = compare(arguments)
+    except VolitionError as error:
+        sys.exit(f"volition: {error}")
     if not arguments.dry:
         report(lines, arguments)
 
