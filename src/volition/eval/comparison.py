@@ -44,9 +44,10 @@ FLOOR = "simple"
 LINE, LOG, PACE = "line.json", "log.txt", "pace.json"  # of each recipe, in its folder
 PACED_MINUTES = 0.7  # of training at most, to take the pace
 HEADINGS = (
-    "recipe", "gives", "successes", "95 %", "parameters", "trained", "windows/s", "steps", "error of the hand mm",
+    "recipe", "gives", "successes", "95 %", "wrong thing", "parameters", "trained", "windows/s", "steps", "error of the hand mm",
     "ms a decision",
 )  # fmt: skip
+WIDE = ("gives", "parameters", "windows/s", "error of the hand mm")  # not on the screen, in the files only
 
 
 def compare(arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -207,6 +208,7 @@ def cells(line: dict[str, Any]) -> list[str]:
         line["gives"],
         f"{line['successes']} of {line['trials']}",
         f"{100 * line['low']:.0f}-{100 * line['high']:.0f} %",
+        str(line["why"].get("wrong_thing", 0)),
         f"{line['parameters'] / 1e6:.1f} M",
         f"{line['trained'] / 1e6:.1f} M",
         f"{line['windows_per_s']:.0f}",
@@ -277,11 +279,13 @@ def _plot(lines: list[dict[str, Any]]) -> None:
 
 
 def _print(lines: list[dict[str, Any]]) -> None:
+    """What fits into 80 columns."""
     shown = Table(title="Recipes compared")
-    for number, heading in enumerate(HEADINGS):
-        shown.add_column(heading, justify="left" if number < 2 else "right")
+    kept = [heading for heading in HEADINGS if heading not in WIDE]
+    for heading in kept:
+        shown.add_column(heading, justify="left" if heading == "recipe" else "right")
     for line in lines:
-        shown.add_row(*cells(line))
+        shown.add_row(*(cell for heading, cell in zip(HEADINGS, cells(line), strict=True) if heading in kept))
     Console().print(shown)
 
 

@@ -109,6 +109,10 @@ class Maker:
                 own |= {"width": 32, "layers": 1, "heads": 2} if family == "small" else {"size": "tiny"}
         return build_language(**{**own, **settings, **asked, "family": family})
 
+    def asks(self, part: str) -> bool:
+        """Whether the options say anything of this part."""
+        return part in self._options
+
     def reader(self, language: LanguageEncoder[Any], **settings: Any) -> Reader:
         """What learns to read on top of an encoder; the parts after it are made for its width."""
         cut = {"width": 8, "heads": 2, "questions": 2} if self.size == "test" else {}

@@ -71,14 +71,16 @@ def _points(make: Maker) -> VLA:
 
 def _clip_classifier(make: Maker) -> VLA:
     language = make.language("small", **({"width": 512, "layers": 6, "heads": 8} if make.size == "standard" else {}))
-    views = make.views("clip", words=language.width)  # for encoders with FiLM, which may take its place
+    reader = make.reader(language) if make.asks("reader") else None
+    words = reader or language
+    views = make.views("clip", words=words.width)  # for encoders with FiLM, which may take its place
     state = make.state()
     to = {"standard": 1024, "small": 256, "test": 32}[make.size]
-    fusion = make.fusion(
-        "pooled", views, language, state, flatten=False, vision=to, words=to, width=to // 2, hidden=(to,)
-    )
+    fusion = make.fusion("pooled", views, words, state, flatten=False, vision=to, words=to, width=to // 2, hidden=(to,))
     head = make.head("regression", fusion.width, hidden=(to // 2,))
-    return make.join(views=views, language=language, state=state, fusion=fusion, head=head, auxiliaries=SIDE)
+    return make.join(
+        views=views, language=language, reader=reader, state=state, fusion=fusion, head=head, auxiliaries=SIDE
+    )
 
 
 def _resnet_regression(make: Maker) -> VLA:

@@ -78,7 +78,9 @@ POLITE = (
     r"would you mind(?= \w+ing\b)", r"would you be so kind as to", r"(?:could|can|would|will) you(?: please| kindly)?",
     r"i (?:would like|want|need) you to", r"i would like to ask you to",
     r"if you (?:do not mind|would|could|can|please|like)", r"if possible", r"do me a favour and", r"do me a favor and",
-    r"your (?:task|job|mission) is to", r"it is time to", r"you (?:should|must|have to|need to|are to|can)", r"let us",
+    r"your (?:task|job|mission) is to", r"it is time to", r"you (?:should|must|have to|need to|are to|can)",
+    r"let us(?: see you)?", r"listen", r"when(?:ever)? you are ready", r"if it is no (?:trouble|problem)", r"sorry to ask",
+    r"there is no (?:hurry|rush)", r"here is what to do", r"it would help to", r"my wish is that you", r"are you able to",
 )  # fmt: skip
 BACKWARDS = (
     r"but (?:before that|before you do(?: that| so)?|first|before)",
@@ -87,7 +89,7 @@ BACKWARDS = (
 BEHIND = (
     r"please", r"thanks", r"thank you", r"robot", r"for me", r"now", r"too", r"as well", r"also", r"if you would",
     r"if you (?:do not mind|could|can|please|like)", r"if possible", r"i would be (?:very )?grateful", r"(?<!the )(?<!your )first",
-    r"and", r"then",
+    r"will you", r"that would be good", r"my friend", r"everybody is waiting", r"without haste", r"and", r"then",
 )  # fmt: skip
 SPELLINGS = (
     (r"[’`]", "'"), (r"\b(do|does|is|are|must|should|can|wo)n't\b", r"\1 not"), (r"\bi'd\b", "i would"),
