@@ -20,24 +20,18 @@ from volition.model.inputs import Words
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderConfig:
-    """`questions` are learned; each looks at all words and adds `width` numbers to what was pooled.
-
-    `missed`: how often in training a word goes unread, so that no reading hangs on one word or on what is around it.
-    """
+    """`questions` are learned; each looks at all words and adds `width` numbers to what was pooled."""
 
     width: int = 64
     heads: int = 4
     layers: int = 1
     questions: int = 4
-    missed: float = 0.1
 
     def __post_init__(self) -> None:
         if min(self.width, self.heads, self.questions) < 1 or self.layers < 0:
             raise ContractError(
                 f"{self} cannot be built; width, heads and questions are at least 1, layers at least 0."
             )
-        if not 0 <= self.missed < 1:
-            raise ContractError(f"missed is {self.missed}; it is a share, at least 0 and below 1.")
 
 
 class Reader(nn.Module):
@@ -54,18 +48,10 @@ class Reader(nn.Module):
         self.found = nn.LayerNorm(config.width)
 
     def forward(self, words: Words) -> Words:
-        mask = self._read(words.mask)
         read = self.enter(words.tokens)
         for block in self.blocks:
-            read = block(read, mask=mask)
+            read = block(read, mask=words.mask)
         read = self.norm(read)
         asked = self.questions.expand(read.shape[0], -1, -1)
-        found: Tensor = self.found(self.look(asked, read, mask=mask))  # (B, Q, width)
+        found: Tensor = self.found(self.look(asked, read, mask=words.mask))  # (B, Q, width)
         return Words(tokens=words.tokens, mask=words.mask, pooled=torch.cat([words.pooled, found.flatten(1)], dim=-1))
-
-    def _read(self, mask: Tensor) -> Tensor:
-        """Which words are read; in training some are missed, but never all of a sentence."""
-        if not self.training or not self.config.missed:
-            return mask
-        read = mask & (torch.rand(mask.shape, device=mask.device) >= self.config.missed)
-        return torch.where(read.any(1, keepdim=True), read, mask)
