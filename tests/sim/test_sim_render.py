@@ -228,3 +228,28 @@ def test_a_renderer_that_is_dropped_does_not_spoil_the_next():
             model, data, sizes={"eye": (48, 48)}
         )  # the old one is dropped when the new one is there
         np.testing.assert_array_equal(renderer.camera("eye"), first)
+
+
+@pytest.mark.usefixtures("scene")
+def test_a_renderer_draws_the_same_in_the_context_that_another_left_as_in_its_own():
+    model = mujoco.MjModel.from_xml_string(render._SCENE)
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    other = mujoco.MjModel.from_xml_string(render._SCENE.replace(".9 .2 .1", ".1 .2 .9"))
+    size = {"eye": (40, 56)}  # no other test's: its first context is new
+    with_new = render.Renderer(model, data, sizes=size)
+    beside = render.Renderer(model, data, sizes=size)
+    assert beside._gl is not with_new._gl, "two that are open never share a context"
+    first, left = with_new.camera("eye"), with_new._gl
+    with_new.close()
+    between = render.Renderer(other, data, sizes=size, shadows=True)
+    assert between._gl is left
+    assert np.any(between.camera("eye") != first)
+    between.close()
+    again = render.Renderer(model, data, sizes=size)
+    assert again._gl is left
+    np.testing.assert_array_equal(again.camera("eye"), first)
+    np.testing.assert_array_equal(beside.camera("eye"), first)
+    again.close()
+    beside.close()
+    np.testing.assert_array_equal(render.Renderer(model, data, sizes=size).camera("eye"), first)

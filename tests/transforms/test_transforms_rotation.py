@@ -72,3 +72,47 @@ def test_rotate_inverse_undoes_and_yaw_is_the_heading(rotvec, heading):
     )
     assert abs(rotation.wrap(rotation.yaw(turned) - heading)) < 1e-9
     assert rotation.wrap(heading + 6 * np.pi) == pytest.approx(rotation.wrap(heading), abs=1e-9) or abs(heading) > 3.14
+
+
+ONE = {"from_rotvec": (3,), "to_rotvec": (4,), "normalize": (4,), "conjugate": (4,), "yaw": (4,), "tilt": (4,)}
+TWO = {"multiply": (4, 4), "between": (4, 4), "cross": (3, 3), "rotate": (4, 3), "rotate_inverse": (4, 3)}
+
+
+def given_to(name, shape):
+    """Arguments of `name` for rotations of this shape, among them none and half a turn."""
+    rng = np.random.default_rng(4)
+    arrays = []
+    for width in (ONE | TWO)[name]:
+        vectors = rng.normal(size=(*shape, 3))
+        vectors.reshape(-1, 3)[0] = (0.0, 0.0, 0.0) if len(arrays) else (np.pi, 0.0, 0.0)
+        arrays.append(rotation.from_rotvec(vectors) if width == 4 else vectors)
+    return arrays
+
+
+@pytest.mark.parametrize("name", [*ONE, *TWO])
+@pytest.mark.parametrize("shape", [(), (1,), (2,), (2, 3), (8,)])
+def test_a_few_rotations_are_turned_as_many_are(name, shape):
+    """Few go number by number and many at once: the same to the last digits, in the same shape and type."""
+    function = getattr(rotation, name)
+    few = given_to(name, shape)
+    many = [np.broadcast_to(array, (50, *array.shape)) for array in few]
+    one, all_at_once = function(*few), function(*many)[7]
+    assert np.shape(one) == np.shape(all_at_once)
+    assert one.dtype == all_at_once.dtype == np.float64
+    np.testing.assert_allclose(one, all_at_once, rtol=0, atol=1e-15)
+
+
+def test_one_rotation_turns_many_vectors_and_numbers_keep_their_type():
+    quaternion = rotation.from_rotvec(np.array([0.3, -0.2, 1.0]))
+    vectors = np.random.default_rng(5).normal(size=(4, 3))
+    turned = rotation.rotate(quaternion, vectors)
+    for vector, found in zip(vectors, turned, strict=True):
+        np.testing.assert_allclose(rotation.rotate(quaternion, vector), found, atol=1e-15)
+    single = quaternion.astype(np.float32)
+    assert rotation.multiply(single, single).dtype == np.float32
+
+
+def test_what_is_not_finite_stays_so():
+    for wrong in (np.nan, np.inf):
+        assert np.isnan(rotation.from_rotvec(np.array([wrong, 0.0, 0.0]))).all()
+        assert np.isnan(rotation.to_rotvec(np.array([1.0, wrong, 0.0, 0.0]))).any()

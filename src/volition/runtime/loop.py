@@ -189,8 +189,9 @@ class Loop:
         safe = self._guard.apply(command, state, now)
         self._robot.command(safe)
         run.safe = (*run.safe[-1:], safe)
-        fresh = tuple(islice(self._guard.events, max(0, len(self._guard.events) - (self._events() - run.seen)), None))
-        run.seen = self._events()
+        events = self._events()
+        fresh = tuple(islice(reversed(self._guard.events), events - run.seen))[::-1]
+        run.seen = events
         tick = run.tick(now, state, (action, command, safe), self._executor.chunk, self._guard.status, fresh)
         if self._recorder is not None:
             self._recorder.add(tick)

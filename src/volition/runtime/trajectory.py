@@ -7,6 +7,8 @@ continuous in value and rate, to the end of the chunk and beyond it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 import numpy as np
 
 from volition.transforms import rotation
@@ -41,45 +43,43 @@ class Trajectory:
 
     def __init__(self, kinds: Kinds, times: Array, values: Array, *, moving: bool) -> None:
         self.kinds, self.times, self.values = kinds, times, values
+        self._moments: list[float] = times.tolist()
         gaps = np.diff(times)[:, None]
-        secants = np.diff(values[:, kinds.absolute], axis=0) / gaps
-        self._slopes = _slopes(secants, moving)
+        self._places, self._velocities = values[:, kinds.absolute], values[:, kinds.velocity]
+        slopes = _slopes(np.diff(self._places, axis=0) / gaps, moving)
+        self._leave, self._arrive = gaps * slopes[:-1], gaps * slopes[1:]
         # Rotations: (N, R, 4). The way from each knot to the next, as a rotation vector in the knot's own frame.
         self._knots = rotation.from_rotvec(values[:, kinds.rotations])
         self._ways = rotation.between(self._knots[:-1], self._knots[1:])
         rates = _rotation_slopes(self._ways / gaps[..., None], moving)
-        self._leave = rates[:-1]
-        self._arrive = rotation.jacobian_inverse(self._ways, rates[1:])
+        self._turn_leave = gaps[..., None] * rates[:-1]
+        self._turn_arrive = gaps[..., None] * rotation.jacobian_inverse(self._ways, rates[1:])
 
     @property
     def end(self) -> float:
-        return float(self.times[-1])
+        return self._moments[-1]
 
     def value(self, now: float) -> tuple[Array, Array]:
         """All columns (A,), of which the rotations are left to the second: their quaternions (R, 4)."""
-        kinds, times, values = self.kinds, self.times, self.values
-        after = int(np.searchsorted(times, now + 1e-9, side="right"))  # knots up to and at now
-        out = values[max(after - 1, 0)].copy()  # right for the discrete, and outside the knots
-        quaternions = self._knots[max(after - 1, 0)]
-        if 0 < after < len(times):
-            gap = times[after] - times[after - 1]
-            s = float(np.clip((now - times[after - 1]) / gap, 0.0, 1.0))
-            start, end = values[after - 1], values[after]
-            columns = kinds.absolute
-            out[columns] = _hermite(
-                s, start[columns], end[columns], gap * self._slopes[after - 1], gap * self._slopes[after]
-            )
-            out[kinds.velocity] = (1 - s) * start[kinds.velocity] + s * end[kinds.velocity]
+        kinds, moments = self.kinds, self._moments
+        after = bisect_right(moments, now + 1e-9)  # knots up to and at now
+        knot = max(after - 1, 0)
+        out = self.values[knot].copy()  # right for the discrete, and outside the knots
+        quaternions = self._knots[knot]
+        if 0 < after < len(moments):
+            s = min(max((now - moments[knot]) / (moments[after] - moments[knot]), 0.0), 1.0)
+            leave, arrive = self._leave[knot], self._arrive[knot]
+            out[kinds.absolute] = _hermite(s, self._places[knot], self._places[after], leave, arrive)
+            out[kinds.velocity] = (1 - s) * self._velocities[knot] + s * self._velocities[after]
             if len(kinds.rotations):
-                way = self._ways[after - 1]
-                bend = _hermite(s, np.zeros_like(way), way, gap * self._leave[after - 1], gap * self._arrive[after - 1])
+                bend = _hermite(s, 0.0, self._ways[knot], self._turn_leave[knot], self._turn_arrive[knot])
                 quaternions = rotation.multiply(quaternions, rotation.from_rotvec(bend))
-        elif after == len(times):
+        elif after == len(moments):
             out[kinds.velocity] *= max(0.0, 1.0 - max(0.0, now - self.end) / VELOCITY_STOP)
         return out, quaternions
 
 
-def _hermite(s: float, start: Array, end: Array, leave: Array, arrive: Array) -> Array:
+def _hermite(s: float, start: Array | float, end: Array, leave: Array, arrive: Array) -> Array:
     """The cubic from `start` to `end`; `leave` and `arrive` are its slopes over the unit interval."""
     t = s * s * (3.0 - 2.0 * s)
     return (1 - t) * start + t * end + s * (1 - s) ** 2 * leave - s * s * (1 - s) * arrive

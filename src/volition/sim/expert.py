@@ -47,6 +47,7 @@ SPOT = (0.32, 0.17)  # m: forward and outwards from the robot's middle, where a 
 SLACK = (0.085, 0.11)  # m: ... and how far from there it still works well
 ASKEW = 0.2  # rad: turned this far from the table, the robot turns back
 CLOSEST = 0.03  # m: how far towards the table the robot may stand
+_TIMES = DT * np.arange(1, STEPS + 1)  # s: of a chunk's steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,7 @@ class Expert:
     def __init__(self, stage: Stage, plan: Plan) -> None:
         self._stage, self.plan = stage, plan
         self._spec = stage.spec.action("ee")
+        self._first = {side: self._spec.index(f"{side}.x") for side in SIDES}
         self.resume()
 
     @property
@@ -103,8 +105,7 @@ class Expert:
 
     def follow(self, chunk: ActionChunk) -> None:
         """The hands were sent where this chunk says, by somebody else: the next path begins there."""
-        for side in SIDES:
-            first = self._spec.index(f"{side}.x")
+        for side, first in self._first.items():
             row = chunk.values[0, first : first + 7]
             self._sent[side] = (row[:3].copy(), from_rotvec(row[3:6]), float(row[6]))
         self._at = chunk.stamp
@@ -113,8 +114,7 @@ class Expert:
         state = observation.state
         intent = self.plan.decide(state)
         values = np.zeros((STEPS, len(self._spec.dimensions)))
-        for side in SIDES:
-            first = self._spec.index(f"{side}.x")
+        for side, first in self._first.items():
             start = self._start(side, observation.stamp, state)
             reach = intent.hands.get(side)
             if reach is None and intent.wait:
@@ -141,27 +141,26 @@ class Expert:
         position, quaternion = self._stage.hand(side)
         pelvis = state.base_quaternion
         here = rotate_inverse(pelvis, position - state.base_position)
-        turned = multiply(conjugate(pelvis), quaternion)
         sent = self._sent.get(side)
         if sent is None or now - self._at > STALE:
+            turned = multiply(conjugate(pelvis), quaternion)
             return here, turned, closed(self._stage.spec.joint_names, state, side)
-        if np.linalg.norm(sent[0] - here) > STRAY:
-            return here + (sent[0] - here) * (STRAY / np.linalg.norm(sent[0] - here)), sent[1], sent[2]
-        return sent
+        away = sent[0] - here
+        distance = np.linalg.norm(away)
+        return (here + away * (STRAY / distance), sent[1], sent[2]) if distance > STRAY else sent
 
 
 def _path(start: tuple[np.ndarray, np.ndarray, float], reach: Reach) -> np.ndarray:
     """STEPS poses on the straight way to `reach`, (STEPS, 7)."""
     position, quaternion, grasp = start
-    way, turn = np.linalg.norm(reach.position - position), np.linalg.norm(between(quaternion, reach.quaternion))
+    ahead = reach.position - position
+    way, turn = np.linalg.norm(ahead), np.linalg.norm(between(quaternion, reach.quaternion))
     length = max(way / reach.speed, turn / reach.turning, 1e-6)
+    shares = np.minimum(_TIMES / length, 1.0)
     rows = np.empty((STEPS, 7))
-    for step in range(STEPS):
-        time = (step + 1) * DT
-        share = min(time / float(length), 1.0)
-        rows[step, :3] = position + share * (reach.position - position)
-        rows[step, 3:6] = to_rotvec(slerp(quaternion, reach.quaternion, share))
-        rows[step, 6] = grasp + np.clip(reach.grasp - grasp, -CLOSING * time, CLOSING * time)
+    rows[:, :3] = position + shares[:, None] * ahead
+    rows[:, 3:6] = to_rotvec(slerp(quaternion, reach.quaternion, shares))
+    rows[:, 6] = grasp + np.clip(reach.grasp - grasp, -CLOSING * _TIMES, CLOSING * _TIMES)
     return rows
 
 

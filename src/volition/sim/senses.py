@@ -36,5 +36,9 @@ class Senses:
 
 def _grainy(image: np.ndarray, deviation: float, random: np.random.Generator) -> np.ndarray:
     """Normal noise of `deviation` levels on every channel of every pixel."""
-    noise = random.standard_normal(image.shape, dtype=np.float32) * np.float32(deviation)
-    return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
+    grainy = random.standard_normal(image.shape, dtype=np.float32)
+    grainy *= np.float32(deviation)
+    grainy += image
+    np.rint(grainy, out=grainy)
+    np.clip(grainy, 0, 255, out=grainy)
+    return grainy.astype(np.uint8)

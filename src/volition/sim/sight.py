@@ -8,6 +8,7 @@ where it is, which is what a policy should learn to keep in mind.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ _POINTS = 5  # points along each side of a geom's box: nearer to each other than
 _NEAR = 0.02  # m: what is closer to a camera than this is not in its picture
 
 _BITS = 1 << np.arange(CELLS)
+_UPRIGHT = np.array([1.0, -1.0])  # a picture counts down, a camera up
 
 
 @dataclass(frozen=True)
@@ -35,53 +37,72 @@ class Seen:
 
 
 class Sight:
-    """Built once a stage."""
+    """Built once a stage. `look` tells all of a thing; its parts serve those who need less, or of many things."""
 
     def __init__(self, stage: Stage) -> None:
         self._model, self._data = stage.world.model, stage.world.data
-        self._geoms = {thing.name: self._geoms_of(thing.name) for thing in stage.scene.things}
         step = np.linspace(-1.0, 1.0, _POINTS)
-        self._grid = np.stack(np.meshgrid(step, step, step, indexing="ij"), axis=-1).reshape(-1, 3)
+        grid = np.stack(np.meshgrid(step, step, step, indexing="ij"), axis=-1).reshape(-1, 3)
+        self._geoms: dict[str, np.ndarray] = {}
+        self._local: dict[str, np.ndarray] = {}  # (G, P, 3): points all through each geom's box, in its own frame
+        for thing in stage.scene.things:
+            geoms = self._geoms[thing.name] = self._geoms_of(thing.name)
+            box = self._model.geom_aabb[geoms]  # (G, 6): middle and half size in the geom's frame
+            self._local[thing.name] = box[:, None, :3] + box[:, None, 3:] * grid
 
     def look(self, thing: str, cameras: Sequence[str]) -> tuple[np.ndarray, list[Seen]]:
         """The middle of what moves of a thing, else of all of it (a drawer's front, a button's cap; world, m), and how
         each camera would see it."""
-        points = self._points(thing)
-        middle = (points.min(axis=0) + points.max(axis=0)) / 2
-        return middle, [self._seen(camera, np.vstack([middle, points])) for camera in cameras]
+        points = self.points(thing)
+        middle = middle_of(points)
+        seen: list[Seen] = []
+        for camera in cameras:
+            spots, inside = self.spots(middle[None], camera)
+            seen.append(Seen(spots[0], bool(inside[0]), self.cells(points, camera)))
+        return middle, seen
 
-    def _seen(self, camera: str, points: np.ndarray) -> Seen:
-        """Of a thing whose middle comes first."""
-        flat, depth = self._project(camera, points)
-        inside = (depth > _NEAR) & np.all((flat >= 0) & (flat < 1), axis=1)
-        cells = np.zeros((CELLS, CELLS), dtype=bool)
-        column, row = np.floor(flat[1:][inside[1:]] * CELLS).astype(int).T
-        cells[row, column] = True
-        return Seen(flat[0] if inside[0] else np.full(2, 0.5), bool(inside[0]), cells)
+    def points(self, thing: str) -> np.ndarray:
+        """Points all through the boxes around what moves of a thing, in the world; of a stain, what is left of it. (P, 3)"""
+        geoms, local = self._geoms[thing], self._local[thing]
+        left = self._model.geom_rgba[geoms, 3] > 0
+        if left.any() and not left.all():
+            geoms, local = geoms[left], local[left]
+        turn = self._data.geom_xmat[geoms].reshape(-1, 3, 3)
+        return (local @ turn.swapaxes(1, 2) + self._data.geom_xpos[geoms][:, None]).reshape(-1, 3)
+
+    def spots(self, points: np.ndarray, camera: str) -> tuple[np.ndarray, np.ndarray]:
+        """Where points (N, 3) are in a picture, (N, 2), its middle for those that are not inside; which are inside, (N,)."""
+        flat, inside = self._project(camera, points)
+        flat[~inside] = 0.5
+        return flat, inside
+
+    def cells(self, points: np.ndarray, camera: str) -> np.ndarray:
+        """Which cells of a picture points (N, 3) lie in, (CELLS, CELLS)."""
+        flat, inside = self._project(camera, points)
+        covered = np.zeros((CELLS, CELLS), dtype=bool)
+        column, row = (flat[inside] * CELLS).astype(int).T
+        covered[row, column] = True
+        return covered
 
     def _project(self, camera: str, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(N, 3) in the world to (N, 2) in the picture, and how far in front of the camera each is."""
-        eye, number = self._data.camera(camera), self._model.camera(camera).id
-        away = (points - eye.xpos) @ eye.xmat.reshape(3, 3)  # x right, y up, looking along -z
+        """(N, 3) in the world to (N, 2) in the picture, and whether each is in it."""
+        number = self._model.camera(camera).id
+        axes = self._data.cam_xmat[number].reshape(3, 3)  # columns: right, up, backwards
+        away = (points - self._data.cam_xpos[number]) @ axes
         depth = -away[:, 2]
-        half = np.tan(np.radians(self._model.cam_fovy[number]) / 2)  # of a square picture
-        flat = away[:, :2] / np.maximum(depth, 1e-6)[:, None] / half
-        return np.stack([0.5 + flat[:, 0] / 2, 0.5 - flat[:, 1] / 2], axis=1), depth
-
-    def _points(self, thing: str) -> np.ndarray:
-        """Points all through the boxes around a thing's geoms, in the world; of a stain, what is left of it."""
-        geoms = self._geoms[thing]
-        left = geoms[self._model.geom_rgba[geoms, 3] > 0]
-        geoms = left if len(left) else geoms
-        box = self._model.geom_aabb[geoms]  # (G, 6): middle and half size in the geom's frame
-        local = box[:, None, :3] + box[:, None, 3:] * self._grid
-        turn = self._data.geom_xmat[geoms].reshape(-1, 3, 3)
-        return (np.einsum("gij,gpj->gpi", turn, local) + self._data.geom_xpos[geoms][:, None]).reshape(-1, 3)
+        half = math.tan(math.radians(self._model.cam_fovy[number]) / 2)  # of a square picture
+        flat = _UPRIGHT * away[:, :2] / (np.maximum(depth, 1e-6) * (2.0 * half))[:, None] + 0.5
+        return flat, (depth > _NEAR) & ((flat >= 0) & (flat < 1)).all(axis=1)
 
     def _geoms_of(self, thing: str) -> np.ndarray:
         body = self._model.body(thing).id
         parts = [number for number in range(self._model.nbody) if self._model.body_parentid[number] == body]
         return np.flatnonzero(np.isin(self._model.geom_bodyid, parts or [body]))
+
+
+def middle_of(points: np.ndarray) -> np.ndarray:
+    """Of the box around them. (P, 3) -> (3,)"""
+    return (points.min(axis=0) + points.max(axis=0)) / 2
 
 
 def pack(cells: np.ndarray) -> np.ndarray:

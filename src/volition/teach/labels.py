@@ -7,33 +7,36 @@ from __future__ import annotations
 
 import numpy as np
 
-from volition.body.whole_body import WholeBody
-from volition.types import ActionPoint, RobotSpec, RobotState
+from volition.body.arms import SIDES, Arms
+from volition.transforms.rotation import from_rotvec
+from volition.types import RobotSpec, RobotState
 
 
 class JointLabels:
     """A pure function of state and action: it begins from the measured arms each time and keeps nothing."""
 
     def __init__(self, robot: RobotSpec) -> None:
-        self._body = WholeBody(robot)
+        self._arms = Arms(robot)
         self._ticks = round(robot.control_rate_hz / robot.policy_rate_hz)
-        self._ee, self.spec = robot.action("ee"), robot.action("joint")
-        commanded = [joint.name for joint in robot.commanded]
+        ee, self.spec = robot.action("ee"), robot.action("joint")
+        self._pose = {side: ee.index(f"{side}.x") for side in SIDES}
         arms = [joint.name for joint in robot.commanded if joint.group.endswith("_arm")]
         self._to = np.array([self.spec.index(name) for name in arms])
-        self._from = np.array([commanded.index(name) for name in arms])
         same = [name for name in self.spec.names if name not in arms]  # grasps and base
         self._same = np.array([self.spec.index(name) for name in same])
-        self._same_ee = np.array([self._ee.index(name) for name in same])
+        self._same_ee = np.array([ee.index(name) for name in same])
 
     def label(self, state: RobotState, action: np.ndarray) -> np.ndarray:
         """(17,) in `ee` to (19,) in `joint`: the solution after the control ticks of one policy period."""
-        point = ActionPoint(stamp=state.stamp, values=action, spec=self._ee.name, chunk_stamp=state.stamp)
-        self._body.reset(state)
-        command = self._body.resolve(point, state)
+        poses = {
+            side: (action[first : first + 3], from_rotvec(action[first + 3 : first + 6]))
+            for side, first in self._pose.items()
+        }
+        self._arms.reset(state)
+        angles = self._arms.step(poses, state)
         for _ in range(self._ticks - 1):
-            command = self._body.resolve(point, state)
+            angles = self._arms.step(poses, state)
         values = np.empty(len(self.spec.dimensions))
-        values[self._to] = command.position[self._from]
+        values[self._to] = angles
         values[self._same] = action[self._same_ee]
         return np.clip(values, self.spec.low, self.spec.high)

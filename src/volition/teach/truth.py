@@ -13,7 +13,7 @@ import numpy as np
 
 from volition.data.feature import TRUTH, TRUTH_CELLS, TRUTH_THINGS, Feature, vector_feature
 from volition.sim.errand import Errand
-from volition.sim.sight import CELLS, MANY, ROLES, Seen, Sight, pack
+from volition.sim.sight import CELLS, MANY, ROLES, Sight, middle_of, pack
 from volition.sim.stage import Stage
 from volition.types import RobotSpec
 
@@ -28,6 +28,7 @@ class TruthLabels:
         self._cameras = [camera.name for camera in robot.cameras]
         where = [f"{role}.{part}" for role in ROLES for part in ("present", "x", "y", "z")]
         points = [f"{c}.{role}.{part}" for role in ROLES for c in self._cameras for part in ("u", "v", "inside")]
+        self._nothing = np.array([0.0, 0.0, 0.0, *(0.5, 0.5, 0.0) * len(self._cameras)])
         rows = [f"{c}.{role}.{row}" for role in ROLES for c in self._cameras for row in range(CELLS)]
         self.features: tuple[Feature, ...] = (
             vector_feature(TRUTH, ["step", "finished", *where, *points]),
@@ -45,26 +46,23 @@ class TruthLabels:
         self, stage: Stage, sight: Sight, thing: str, place: str = "", *, step: int = 0, finished: bool = False
     ) -> dict[str, np.ndarray]:
         """`thing` and `place` by name; empty: none is meant."""
+        names = [one.name for one in stage.scene.things]
+        points = {name: sight.points(name) for name in names}
+        middles = np.array([middle_of(points[name]) for name in names]).reshape(-1, 3)
+        known = np.hstack([stage.in_pelvis(middles), *(_seen(sight, middles, camera) for camera in self._cameras)])
         where: list[float] = []
-        points: list[float] = []
-        rows: list[np.ndarray] = []
-        looked = {one.name: self._look(one.name, stage, sight) for one in stage.scene.things}
-        nothing = np.zeros(3), [_NOTHING] * len(self._cameras)
-        for name in (thing, place):
-            middle, seen = looked[name] if name else nothing
-            where += [float(bool(name)), *middle]
-            points += _points(seen)
-            rows += [pack(one.cells) for one in seen]
-        values = [step, float(finished), *where, *points]
-        things = np.zeros((MANY, len(self.features[2].names or ()) // MANY))
-        for row, (middle, seen) in zip(things, looked.values(), strict=False):
-            row[:] = [*middle, *_points(seen)]
-        return {TRUTH: np.array(values), TRUTH_CELLS: np.concatenate(rows), TRUTH_THINGS: things.ravel()}
-
-    def _look(self, name: str, stage: Stage, sight: Sight) -> tuple[np.ndarray, list[Seen]]:
-        """Its middle in the pelvis frame, and each camera's sight of it."""
-        middle, seen = sight.look(name, self._cameras)
-        return stage.in_pelvis(middle), seen
+        spots: list[float] = []
+        cells = np.zeros((len(ROLES), len(self._cameras), CELLS, CELLS), dtype=bool)
+        for role, name in enumerate((thing, place)):
+            row = known[names.index(name)] if name else self._nothing
+            where += [float(bool(name)), *row[:3]]
+            spots += [*row[3:]]
+            if name:
+                cells[role] = [sight.cells(points[name], camera) for camera in self._cameras]
+        things = np.zeros((MANY, known.shape[1]))
+        things[: len(known)] = known[:MANY]
+        values = [step, float(finished), *where, *spots]
+        return {TRUTH: np.array(values), TRUTH_CELLS: pack(cells).ravel(), TRUTH_THINGS: things.ravel()}
 
 
 def thing_names(cameras: Sequence[str]) -> list[str]:
@@ -73,8 +71,6 @@ def thing_names(cameras: Sequence[str]) -> list[str]:
     return [f"{number}.{name}" for number in range(MANY) for name in ("x", "y", "z", *points)]
 
 
-def _points(seen: Sequence[Seen]) -> list[float]:
-    return [value for one in seen for value in (*one.point, float(one.inside))]
-
-
-_NOTHING = Seen(np.full(2, 0.5), False, np.zeros((CELLS, CELLS), dtype=bool))
+def _seen(sight: Sight, points: np.ndarray, camera: str) -> np.ndarray:
+    """u, v and inside of points in a picture, (N, 3)"""
+    return np.column_stack(sight.spots(points, camera))
