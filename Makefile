@@ -135,8 +135,8 @@ $(METAWORLD)/metaworld.stamp: $(VENV)/dev.stamp
 # Debian's Python has rospy, and its numpy is 1.24; scipy is the last that works with it.
 $(ROS1)/ros.stamp: $(VENV)/dev.stamp
 	$(SAY) 'Making $(ROS1), which sees the ROS 1 of this machine'
-	@/usr/bin/python3 -c 'import rospy, rosgraph, std_srvs, nav_msgs' || { \
-	    echo 'ROS 1 is not installed; on Debian 12 run: sudo apt install ros-core python3-rospy python3-std-msgs python3-sensor-msgs python3-geometry-msgs python3-nav-msgs python3-std-srvs python3-venv' >&2; exit 2; }
+	@/usr/bin/python3 -c 'import rospy, rosgraph, std_srvs, nav_msgs, visualization_msgs' || { \
+	    echo 'ROS 1 is not installed; on Debian 12 run: sudo apt install ros-core python3-rospy python3-std-msgs python3-sensor-msgs python3-geometry-msgs python3-nav-msgs python3-visualization-msgs python3-std-srvs python3-venv' >&2; exit 2; }
 	@test "$$(/usr/bin/python3 -c 'import sys; print(sys.version_info[:2])')" = "$$($(BIN)/python -c 'import sys; print(sys.version_info[:2])')" || { \
 	    echo '.venv has another Python than ROS 1; make it anew with: make clean setup PYTHON=/usr/bin/python3' >&2; exit 2; }
 	@/usr/bin/python3 -m venv --clear --system-site-packages $(ROS1)

@@ -5,79 +5,21 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from ros1_tools import Watcher
 from ros_tools import process, wait_for
 
 pytestmark = pytest.mark.ros1
 rospy = pytest.importorskip("rospy", reason="rospy is not in this environment; run `make test-ros1`")
 
 
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
-def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    import rosgraph
-
-    port, home = free_port(), tmp_path_factory.mktemp("ros")
-    os.environ |= {"ROS_MASTER_URI": f"http://127.0.0.1:{port}", "ROS_IP": "127.0.0.1", "ROS_HOME": str(home)}
-    with (home / "roscore.log").open("wb") as log:
-        core = subprocess.Popen(["roscore", "-p", str(port)], stdout=log, stderr=subprocess.STDOUT)
-    try:
-        wait_for(rosgraph.is_master_online, 60, "roscore")
-        yield
-    finally:
-        core.terminate()
-        core.wait(30)
-
-
-class Watcher:
-    """What the others say, and a voice."""
-
-    def __init__(self) -> None:
-        from geometry_msgs.msg import Twist
-        from std_msgs.msg import String
-
-        rospy.init_node("watcher", disable_signals=True)
-        self.status: dict[str, Any] = {}
-        self.truth: dict[str, Any] = {}
-        self.velocities: list[tuple[float, float]] = []
-        self.times: list[float] = []
-        rospy.Subscriber("/vla_status", String, lambda message: self.status.update(json.loads(message.data)))
-        rospy.Subscriber("/simulated/truth", String, lambda message: self.truth.update(json.loads(message.data)))
-        rospy.Subscriber("/cmd_vel", Twist, self._velocity)
-        self._commands = rospy.Publisher("/humanoid_commands", String, queue_size=1)
-
-    def _velocity(self, message: Any) -> None:
-        self.velocities.append((message.linear.x, message.angular.z))
-        self.times.append(rospy.Time.now().to_sec())
-
-    def tell(self, words: str) -> None:
-        wait_for(lambda: self._commands.get_num_connections() > 0, 30, "somebody who takes commands")
-        self._commands.publish(words)
-
-    def until(self, state: str = "", ended: str = "", seconds: float = 60.0) -> None:
-        wait_for(
-            lambda: self.status.get("state") == (state or self.status.get("state")) and self.status["ended"] == ended,
-            seconds,
-            f"{state} {ended}; the status is {self.status}",
-        )
-
-
-@pytest.fixture(scope="module")
-def watcher(master: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watcher]:
-    folder, made = tmp_path_factory.mktemp("walker"), Watcher()
+def watcher(ros1_watcher: Watcher, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watcher]:
+    folder, made = tmp_path_factory.mktemp("walker"), ros1_watcher
+    made.forget()
     words = ("-m", "volition.ros.simulated1", "--camera-hz", "2")
     with process(folder / "g1.log", *words), process(folder / "node.log", "-m", "volition.cli", "ros1") as node:
         wait_for(lambda: made.truth and made.status.get("state") == "standing", 180, "the robot and the node")

@@ -60,7 +60,7 @@ def test_it_commands_the_arms_and_hands_by_name_while_it_stands_by(watcher: Watc
     assert watcher.heard["velocity"].linear.x == 0.0
     watcher.until(lambda: "diagnostics" in watcher.heard, "diagnostics")
     lines = {line.name: line for line in watcher.heard["diagnostics"].status}
-    assert set(lines) == {"volition: control", "volition: robot", "volition: shield"}
+    assert set(lines) == {f"volition: {name}" for name in ("control", "robot", "surroundings", "shield")}
 
 
 def test_a_reader_of_another_make_understands_the_commands(watcher: Watcher, walker: Path) -> None:

@@ -18,7 +18,9 @@ from volition.robots.fake import FakePolicy, FakeRobot
 from volition.robots.primitives import NAMES, PRIMITIVE_ACTION
 from volition.ros.align import Aligner
 from volition.ros.arrivals import Eyes, OnArrival
+from volition.ros.patient import Patient
 from volition.ros.pilot import Parts, Pilot
+from volition.ros.protect import protect
 from volition.runtime.clock import RealClock
 from volition.runtime.doubt import Doubt, DoubtConfig
 from volition.runtime.inference import Answer, ThreadedInference
@@ -26,6 +28,7 @@ from volition.runtime.recorder import Recorder
 from volition.runtime.sight import Sight
 from volition.safety import reasons
 from volition.safety.calibration import Calibration, Signal
+from volition.safety.config import ShieldConfig, careful
 from volition.safety.estop import EStop
 from volition.safety.guard import Guard
 from volition.safety.shield import Shield
@@ -103,6 +106,27 @@ def test_without_a_sight_nothing_is_looked_at() -> None:
     aligner.add_image("head", 1.0, lambda: np.zeros((8, 8, 3), np.uint8))
     inference.submit(Observation(stamp=1.0, state=state(1.0), images={}, instruction="go"))
     assert sink.seen == [1.0]
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+@pytest.mark.parametrize("is_careful", [False, True])
+def test_a_careful_node_has_all_limits_looks_at_pictures_and_is_watched_in_real_time(
+    is_careful: bool, simulated: bool
+) -> None:
+    estop, aligner = EStop(), Aligner(("head",))
+    policy = FakePolicy(PRIMITIVE_ACTION, FORWARD)
+    made = protect(policy, SPEC, aligner, estop, careful=is_careful, on_silence=lambda: None, simulated=simulated)
+    try:
+        assert made.guard.shield.config == (careful(SPEC) if is_careful else ShieldConfig())
+        assert made.guard.estop is estop
+        assert (made.sight is not None) == is_careful
+        assert (made.watchdog is not None) == (is_careful and not simulated)
+    finally:
+        made.inference.close()
+    blind = protect(policy, SPEC, Aligner(()), estop, careful=True, on_silence=lambda: None, simulated=simulated)
+    blind.inference.close()
+    assert blind.sight is None
+    assert isinstance(blind.inference, Patient) == simulated
 
 
 # ---- under the pilot

@@ -62,6 +62,11 @@ class Aligner:
         with self._lock:
             return self._states[-1] if self._states else None
 
+    def at(self, stamp: float) -> RobotState | None:
+        """The state at a time; None where there is none so near to it."""
+        with self._lock:
+            return self._state_at(stamp)
+
     def clear(self) -> None:
         with self._lock:
             self._states.clear()

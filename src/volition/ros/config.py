@@ -18,6 +18,7 @@ TOPICS = {
     "camera.right_wrist": "/camera/right/image",
     "joint_states": "/joint_states",
     "odometry": "/odom",
+    "surroundings": "/surroundings",
     "instruction": "/instruction",
     "joint_commands": "/joint_commands",
     "velocity": "/cmd_vel",
@@ -55,7 +56,7 @@ class Ros2Config:
 
 @dataclass(frozen=True, kw_only=True)
 class Ros1Config:
-    """Drive a robot's base with ROS 1: /humanoid_commands and /camera/image_raw in, /cmd_vel and /vla_status out.
+    """Drive a robot's base with ROS 1: /humanoid_commands, /camera/image_raw and /surroundings in, /cmd_vel and /vla_status out.
 
     Example: volition ros1 --policy primitives
     """
@@ -64,6 +65,8 @@ class Ros1Config:
     """`primitives`, or the folder of a checkpoint whose actions are primitives."""
     record: Path | None = None
     """Folder; every task is recorded into a folder of its own inside it."""
+    careful: bool = False
+    """Every limit of the shield, a slow start, pictures checked, a hanging loop stopped: for a robot that is real."""
     task_limit_s: float = 120.0
     """How long a task may take, above 0 to 3600 s."""
 

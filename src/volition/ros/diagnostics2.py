@@ -1,4 +1,4 @@
-"""The node's health as a DiagnosticArray: three lines (control, robot, shield), each OK, WARN or ERROR with its numbers."""
+"""The node's health as a DiagnosticArray: lines of control, robot, surroundings and shield, each OK, WARN or ERROR."""
 
 # pyright: reportMissingImports=false
 # rclpy is only where ROS 2 is (docs/ros.md), which is not where the types are checked.
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from volition.ros.around import Around
 from volition.ros.pilot import Report
 from volition.ros.seen import Seen
 from volition.safety.estop import EStop
@@ -18,7 +19,13 @@ _LATE = 0.01  # share of late ticks that is worth a warning
 
 
 def diagnostics(
-    report: Report, problem: str, seen: Mapping[str, Seen], now: float, estop: EStop, counts: Mapping[str, int]
+    report: Report,
+    problem: str,
+    seen: Mapping[str, Seen],
+    now: float,
+    estop: EStop,
+    counts: Mapping[str, int],
+    around: Around,
 ) -> DiagnosticArray:
     """Once a second. `counts`: the shield's interventions by reason."""
     late = report.late > _LATE * max(1, report.ticks)
@@ -45,6 +52,7 @@ def diagnostics(
                 {f"{name} Hz": f"{one.rate_hz(now):.1f}" for name, one in seen.items()}
                 | {f"{name} missing": one.missing for name, one in seen.items()},
             ),
+            _line("surroundings", ERROR if around.problem else OK, around.problem or around.summary, {}),
             _line(
                 "shield",
                 ERROR if estop.pressed or holding else OK,

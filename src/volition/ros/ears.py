@@ -1,6 +1,7 @@
-"""What the ROS 2 node hears, in a thread of its own: topics to states, pictures and instructions; and the emergency stop.
+"""What the ROS 2 node hears, in a thread of its own: states, pictures, what is around, instructions, the emergency stop.
 
-    JointState, Odometry -> States -> Aligner;  Image -> Aligner -> OnArrival;  String -> tell;  Trigger -> EStop
+    JointState, Odometry -> States -> Aligner;  Image -> Aligner -> OnArrival;  MarkerArray -> Around
+    String -> tell;  Trigger -> EStop
 
 A node beside the lifecycle node, because that one's thread may be busy: with loading a policy, or with waiting for the
 robot to come to rest. Meanwhile the robot's state must go on coming in, and the emergency stop must work.
@@ -19,26 +20,30 @@ from functools import partial
 from typing import Any
 
 from nav_msgs.msg import Odometry
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
+from visualization_msgs.msg import MarkerArray
 
 from volition.ros.align import Aligner
+from volition.ros.around import Around
 from volition.ros.config import CAMERA
 from volition.ros.errors import RosError
 from volition.ros.images import compressed, fit, raw
 from volition.ros.seen import Seen
-from volition.ros.stamps import SimulatedTime, Stamps
+from volition.ros.stamps import SimulatedTime, Stamps, seconds, stamped
 from volition.ros.states import States
 from volition.safety.estop import EStop
 from volition.types import RobotSpec
 
-FUTURE = 1.0  # s
 PICTURES = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
+TOLD = QoSProfile(depth=10)
+KEPT = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # what was told before we came
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +53,7 @@ class Hearing:
     spec: RobotSpec
     states: States
     aligner: Aligner
+    around: Around
     clock: Stamps | SimulatedTime
     topics: dict[str, str]
     compressed: bool
@@ -87,6 +93,11 @@ class Ears(Node):
             topic = topics[CAMERA + camera] + ("/compressed" if hearing.compressed else "")
             kind, read = (CompressedImage, compressed) if hearing.compressed else (Image, raw)
             self._subscribed.append(subscribe(kind, topic, partial(self._on_picture, camera, topic, read), PICTURES))
+        markers, hear = topics["surroundings"], hearing.around.hear
+        # Who keeps nothing matches only the first, and a warning about the second would be of no use.
+        silent = SubscriptionEventCallbacks(use_default_callbacks=False)
+        self._subscribed.append(subscribe(MarkerArray, markers, hear, TOLD))
+        self._subscribed.append(subscribe(MarkerArray, markers, hear, KEPT, event_callbacks=silent))
         if isinstance(hearing.clock, SimulatedTime):
             self._subscribed.append(subscribe(Clock, "/clock", self._on_clock, qos_profile_sensor_data))
         self._executor.wake()
@@ -112,7 +123,7 @@ class Ears(Node):
     def _on_clock(self, message: Clock) -> None:
         clock = self._hearing.clock
         if isinstance(clock, SimulatedTime):
-            clock.tick(_seconds(message.clock))
+            clock.tick(seconds(message.clock))
 
     def _on_joints(self, message: JointState) -> None:
         hearing = self._hearing
@@ -159,15 +170,7 @@ class Ears(Node):
         self.problem = str(error)
 
     def _stamp(self, message: Any) -> float:
-        """A stamp from the future would stay the newest for ever, so that message is refused."""
-        clock = self._hearing.clock
-        stamp, now = clock.of(_seconds(message.header.stamp)), clock.now()
-        if stamp > now + FUTURE:
-            raise RosError(
-                f"A {type(message).__name__} is stamped {stamp - now:.1f} s in the future; "
-                "the clocks of the robot and of this machine must agree."
-            )
-        return stamp
+        return stamped(self._hearing.clock, seconds(message.header.stamp), type(message).__name__)
 
     # ---- services
 
@@ -186,7 +189,3 @@ class Ears(Node):
         response.success = self._halt_task()
         response.message = "coming to rest" if response.success else "the node is not active"
         return response
-
-
-def _seconds(stamp: Any) -> float:
-    return stamp.sec + stamp.nanosec * 1e-9

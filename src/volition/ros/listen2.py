@@ -21,6 +21,7 @@ from volition.ros.config import CAMERA, TOPICS, ListenConfig
 from volition.ros.images import compressed, fit, raw
 from volition.ros.keep import Keeper
 from volition.ros.run2 import need_rclpy
+from volition.ros.stamps import seconds
 from volition.ros.states import States
 from volition.ros.transport import prepare
 
@@ -82,13 +83,13 @@ def _subscribe(node: Any, keeper: Keeper, states: States, config: ListenConfig) 
         topic[name] = node.declare_parameter(parameter, default).value
 
     def joints(message: Any) -> None:
-        state = states.joints_message(_stamp(message), message)
+        state = states.joints_message(seconds(message.header.stamp), message)
         if state is not None:
             take.state(state)
 
     def picture(camera: str, path: str, message: Any) -> None:
         read, spec = compressed if config.compressed else raw, states.robot.camera(camera)
-        take.picture(camera, _stamp(message), lambda: fit(read(message, path), spec))
+        take.picture(camera, seconds(message.header.stamp), lambda: fit(read(message, path), spec))
 
     def now() -> float:
         return clock.now().nanoseconds * 1e-9
@@ -97,11 +98,16 @@ def _subscribe(node: Any, keeper: Keeper, states: States, config: ListenConfig) 
         take.velocity(now(), message.linear.x, message.linear.y, message.angular.z)
 
     def command(message: Any) -> None:
-        take.command(_stamp(message), list(message.name), list(message.position))
+        take.command(seconds(message.header.stamp), list(message.name), list(message.position))
 
     make = node.create_subscription
     make(JointState, topic["joint_states"], joints, qos_profile_sensor_data)
-    make(Odometry, topic["odometry"], lambda one: states.odometry_message(_stamp(one), one), qos_profile_sensor_data)
+    make(
+        Odometry,
+        topic["odometry"],
+        lambda one: states.odometry_message(seconds(one.header.stamp), one),
+        qos_profile_sensor_data,
+    )
     make(JointState, topic["joint_commands"], command, QoSProfile(depth=10))
     make(Twist, topic["velocity"], velocity, QoSProfile(depth=10))
     make(String, topic["instruction"], lambda message: take.instruction(now(), message.data), QoSProfile(depth=10))
@@ -109,8 +115,3 @@ def _subscribe(node: Any, keeper: Keeper, states: States, config: ListenConfig) 
         path = topic[CAMERA + camera] + ("/compressed" if config.compressed else "")
         kind = CompressedImage if config.compressed else Image
         make(kind, path, partial(picture, camera, path), qos_profile_sensor_data)
-
-
-def _stamp(message: Any) -> float:
-    stamp = message.header.stamp
-    return stamp.sec + stamp.nanosec * 1e-9

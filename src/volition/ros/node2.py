@@ -28,35 +28,26 @@ from std_msgs.msg import String
 
 from volition.body.whole_body import WholeBody
 from volition.errors import VolitionError
-from volition.robots.g1_assets import light_g1
 from volition.ros.align import Aligner
-from volition.ros.arrivals import Eyes, OnArrival
+from volition.ros.around import Around
 from volition.ros.config import CAMERA, TOPICS, Numbers
 from volition.ros.diagnostics2 import diagnostics
 from volition.ros.ears import Ears, Hearing
 from volition.ros.errors import RosError
-from volition.ros.patient import Patient
 from volition.ros.pilot import Parts, Pilot, Report
 from volition.ros.policies import Chosen, choose
+from volition.ros.protect import Protected, protect
 from volition.ros.seen import Seen
 from volition.ros.stamps import SimulatedTime, Stamps
 from volition.ros.states import States
 from volition.ros.topic_robot import TopicRobot
 from volition.ros.words import intervention_text, status_text
-from volition.runtime.inference import Inference, ThreadedInference
 from volition.runtime.report import Tick
-from volition.runtime.sight import Sight
-from volition.safety.collision import CollisionModel
-from volition.safety.config import careful as limits
 from volition.safety.estop import EStop
-from volition.safety.guard import Guard
-from volition.safety.shield import Shield
-from volition.safety.watchdog import Watchdog
 from volition.types import Command
 
 LATEST = QoSProfile(depth=1)  # reliable; of commands only the latest is worth anything
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # who comes later gets the last one
-WATCHED = 0.5  # s without a tick, where that is watched
 MOST_EVENTS = 20  # interventions that are told of one tick: a wild policy may have dozens
 _DONE, _NOT = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -87,7 +78,7 @@ class VolitionNode(LifecycleNode):
         self.numbers = Numbers()
         self.estop = EStop()
         self._pilot: Pilot | None = None
-        self._inference: Inference | None = None
+        self._protected: Protected | None = None
         self.refusal = ""  # why the last transition was refused
         self._made: list[tuple[Callable[[Any], Any], Any]] = []
         self._ears = Ears(self.get_fully_qualified_name(), self.estop, self._halt)
@@ -108,9 +99,10 @@ class VolitionNode(LifecycleNode):
 
     def problem(self) -> str:
         """What keeps the node from doing its work, in words."""
-        if self._inference is None:
+        if self._protected is None:
             return ""
-        return self._states.problem or self._ears.problem or (self._aligner.problem() if self.chosen.cameras else "")
+        seeing = self._aligner.problem() if self.chosen.cameras else ""
+        return self._states.problem or self._ears.problem or self._around.problem or seeing
 
     def destroy_node(self) -> None:
         self._ears.close()
@@ -161,55 +153,52 @@ class VolitionNode(LifecycleNode):
         spec = chosen.spec
         self.loop_clock = SimulatedTime() if self._value("use_sim_time") else Stamps(self._system_time())
         self._aligner, self._states = Aligner(chosen.cameras, tolerance_s=self.numbers.tolerance_s), States(spec)
-        watched = self._value("careful")
-        shield = Shield(spec, config=limits(spec) if watched else None, collision=CollisionModel(spec, light_g1()))
-        # A simulator that waits for commands may be waited for in turn: only real time can be watched.
-        real = watched and isinstance(self.loop_clock, Stamps)
-        self._watchdog = Watchdog(self.estop, limit_s=WATCHED, on_silence=self._silence) if real else None
-        self.guard = Guard(shield, estop=self.estop, watchdog=self._watchdog)
         self._body = WholeBody(spec)
         self._names = [joint.name for joint in spec.commanded]
-        self._eyes: Eyes | None = None
-        inference: Inference = ThreadedInference(chosen.policy, start_deadline_s=5.0)
-        if isinstance(self.loop_clock, SimulatedTime):
-            inference = Patient(inference)
-        arrived: Callable[[], None] = lambda: None  # noqa: E731
-        if chosen.cameras:
-            believed = Sight(chosen.cameras) if watched else None
-            by_arrival = OnArrival(inference, self._aligner, 1.0 / spec.policy_rate_hz, sight=believed)
-            inference, arrived = by_arrival, by_arrival.arrived
-            self._eyes = Eyes(by_arrival) if watched else None
-        self._inference = inference
+        protected = self._protected = protect(
+            chosen.policy,
+            spec,
+            self._aligner,
+            self.estop,
+            careful=self._value("careful"),
+            on_silence=self._silence,
+            simulated=isinstance(self.loop_clock, SimulatedTime),
+        )
+        self.guard = protected.guard
+        self._around = Around(
+            self.guard.surroundings, self.loop_clock, place=self._aligner.at, complain=self.get_logger().error
+        )
         self._publish()
         self._ears.listen(
             Hearing(
                 spec=spec,
                 states=self._states,
                 aligner=self._aligner,
+                around=self._around,
                 clock=self.loop_clock,
                 topics={name: self._value(_parameter(name)) for name in TOPICS},
                 compressed=self._value("compressed"),
-                arrived=arrived,
+                arrived=protected.arrived,
                 tell=self.tell,
             )
         )
 
     def _activate(self) -> None:
-        assert self._inference is not None
+        assert self._protected is not None
         if not self.ready:
             raise RosError(f"The robot's state is not known: {self._states.problem}. Activate again when it is there.")
         record = self._value("record")
         self._pilot = Pilot(
             Parts(
                 robot=TopicRobot(self.chosen.spec, self._aligner, self._send),
-                inference=self._inference,
+                inference=self._protected.inference,
                 action_spec=self.chosen.policy.action_spec,
                 body=self._body,
                 guard=self.guard,
                 clock=self.loop_clock,
                 doubt=self.chosen.doubt,
-                sight=self._eyes,
-                watchdog=self._watchdog,
+                sight=self._protected.sight,
+                watchdog=self._protected.watchdog,
                 task_limit_s=self.numbers.task_limit_s,
                 record=Path(record) if record else None,
                 on_tick=self._tick,
@@ -228,9 +217,9 @@ class VolitionNode(LifecycleNode):
         for destroy, one in self._made:
             destroy(one)
         self._made = []
-        if self._inference is not None:
-            self._inference.close()
-        self._inference = self._pilot = None
+        if self._protected is not None:
+            self._protected.inference.close()
+        self._protected = self._pilot = None
 
     # ---- in
 
@@ -294,7 +283,8 @@ class VolitionNode(LifecycleNode):
 
     def _diagnose(self) -> None:
         now = self.loop_clock.now()
-        array = diagnostics(self.report, self.problem(), self.seen, now, self.estop, self.guard.counts())
+        counts = self.guard.counts()
+        array = diagnostics(self.report, self.problem(), self.seen, now, self.estop, counts, self._around)
         array.header.stamp = self._stamp()
         self._diagnostics.publish(array)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from volition.errors import ContractError
 from volition.policy import Policy
 from volition.robots.g1 import g1
-from volition.runtime.doubt import Doubt, doubt_beside
+from volition.runtime.doubt import Doubt, doubt_beside, doubt_for
 from volition.types import RobotSpec
 
 PRIMITIVES, RIVAL = "primitives", "rival"
@@ -52,7 +52,8 @@ def _served(address: str, pixels: int) -> Chosen:
 
     robot = g1(pixels)
     policy = RemotePolicy(address, robot)
-    return Chosen(policy=policy, spec=robot, cameras=tuple(policy.schema.images))
+    doubt = doubt_for(policy.calibration, policy.action_spec, None, address)
+    return Chosen(policy=policy, spec=robot, cameras=tuple(policy.schema.images), doubt=doubt)
 
 
 def _checkpoint(folder: Path) -> Chosen:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 from volition.ros.errors import RosError
 from volition.runtime.clock import RealClock
 
 AHEAD = 10.0  # s: the clock begins here, so that what was stamped before it began still has a stamp of at least 0
+FUTURE = 1.0  # s: what is stamped farther ahead is refused
 SILENT = 2.0  # s, real: a simulator that sends no time for so long is gone
 
 
@@ -70,3 +72,19 @@ class SimulatedTime:
 
     def ros_now(self) -> float:
         return max(0.0, self.now() - AHEAD)
+
+
+def seconds(stamp: Any) -> float:
+    """Of a stamp or duration in a message, of ROS 1 or ROS 2."""
+    return stamp.to_sec() if hasattr(stamp, "to_sec") else stamp.sec + stamp.nanosec * 1e-9
+
+
+def stamped(clock: Stamps | SimulatedTime, ros_time: float, what: str) -> float:
+    """A header stamp (s) in the loop's time. One from the future would stay the newest for ever, so it is refused."""
+    stamp, now = clock.of(ros_time), clock.now()
+    if stamp > now + FUTURE:
+        raise RosError(
+            f"A {what} is stamped {stamp - now:.1f} s in the future; "
+            "the clocks of the robot and of this machine must agree."
+        )
+    return stamp
