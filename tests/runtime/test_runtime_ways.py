@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from runtime_tools import COLUMNS, JOINT, block
 
 from volition.errors import ContractError
+from volition.eval import configs
 from volition.robots.fake import FakePolicy
+from volition.runtime.doubt import Response
 from volition.runtime.ensemble import Ensemble
 from volition.runtime.executor import Executor
-from volition.runtime.ways import MEANING, WAYS, executor_of
+from volition.runtime.ways import MEANING, WAYS, check_way, executor_of
 from volition.transforms import rotation
 from volition.types import ActionChunk, ActionDimension, ActionSpec, Ahead, Observation
 
@@ -220,6 +224,22 @@ def test_every_way_moves_the_robot_and_stops_it_after_the_last_chunk(rig):
         assert np.abs(moved).max() == pytest.approx(0.4, abs=0.02), way
     assert list(MEANING) == list(WAYS)
     assert len(COLUMNS) == 14
+
+
+def test_only_a_policy_that_goes_on_from_what_is_ahead_can_continue():
+    check_way("continue", continues=True, name="it")
+    for way in WAYS:
+        if way != "continue":
+            check_way(way, continues=False, name="it")
+    with pytest.raises(
+        ContractError, match=r"it cannot be run in the way 'continue': .* take wait, switch, blend, ens"
+    ):
+        check_way("continue", continues=False, name="it")
+
+
+def test_the_command_line_offers_what_there_is():
+    assert get_args(configs.Way) == tuple(WAYS)
+    assert get_args(configs.Response) == get_args(Response)
 
 
 def test_what_is_refused():

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 
 from volition.cli import main
-from volition.errors import ContractError, PolicyError
+from volition.errors import ContractError
 from volition.eval import faults
-from volition.eval.fault_parts import ChildPolicy
-from volition.robots.fake import FakeRobot
-from volition.runtime.clock import FakeClock
 from volition.safety.configs import FaultsConfig
-from volition.types import Observation
+from volition.serve.killed import SwingServer, run
 
 
 def fine(row) -> bool:
-    return not row["fell"] and row["broken"] == [] and row["as_hoped"]
+    """Of the server that is killed the study judges by the machine's clock, which a test on a busy machine cannot."""
+    hoped = row["as_hoped"] if "held" not in row else row["held"] and row["back_robot_s"] <= faults.SOON
+    return not row["fell"] and row["broken"] == [] and hoped
 
 
 def test_jobs_are_all_faults_in_turn():
@@ -36,10 +34,10 @@ def test_what_is_written_down_is_not_run_again(tmp_path, monkeypatch, capsys):
     (tmp_path / "runs.jsonl").write_text("\n".join(lines) + '\n{"fault": "e-st')
     monkeypatch.setattr(faults, "pool", None)  # to use it would fail
     config = FaultsConfig(runs=2, only="e-stop", out=tmp_path)
-    assert faults.run(config) == 0
+    assert run(config) == 0
     assert "| 2 | 0 | 0 | 2 of 2 | 0.10, 0.10 | 1.0 |" in (tmp_path / "faults.md").read_text()
     (tmp_path / "runs.jsonl").write_text(lines[0] + "\n" + lines[1].replace("[]", '["jerk 2"]') + "\n")
-    assert faults.run(config) == 1
+    assert run(config) == 1
     assert "As wanted in every respect: 1 of 2." in capsys.readouterr().out
 
 
@@ -49,25 +47,9 @@ def test_the_command_refuses_what_makes_no_sense(capsys):
     assert "there is no fault flood" in capsys.readouterr().err.lower()
 
 
-def test_a_policy_in_a_process_of_its_own_can_be_killed_and_started_again():
-    spec = faults.SPEC.action("joint")
-    policy = ChildPolicy(spec, [0.5] * len(spec.names), [0.0] * len(spec.names))
-    state = FakeRobot(faults.SPEC, FakeClock()).read()
-    seen = Observation(stamp=0.0, state=state, images={}, instruction="")
-    try:
-        assert (policy.infer(seen).values == 0.5).all()
-        policy.kill()
-        with pytest.raises(PolicyError, match="gone"):
-            policy.infer(seen)
-        policy.start()
-        assert np.isfinite(policy.infer(seen).values).all()
-    finally:
-        policy.kill()
-
-
 @pytest.mark.parametrize("name", ["policy not finite", "e-stop"])
 def test_the_robot_stays_safe_and_comes_back(name):
-    row = faults.trial((name, 3))
+    row = faults.trial((name, 3), SwingServer)
     assert fine(row), row
     assert row["stops"] >= 1
 
@@ -75,5 +57,5 @@ def test_the_robot_stays_safe_and_comes_back(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(faults.FAULTS))
 def test_every_fault(name):
-    row = faults.trial((name, 4))
+    row = faults.trial((name, 4), SwingServer)
     assert fine(row), row

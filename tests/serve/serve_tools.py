@@ -28,8 +28,8 @@ EE = ROBOT.action("ee")
 CHUNK = 5
 
 
-def schema(cameras: tuple[str, ...] = ("head", "left_wrist")) -> Schema:
-    return schema_for(ROBOT, EE, cameras=cameras, state=state_vector(ROBOT), chunk=CHUNK, dt=0.1)
+def schema(cameras: tuple[str, ...] = ("head", "left_wrist"), *, continues: bool = False) -> Schema:
+    return schema_for(ROBOT, EE, cameras=cameras, state=state_vector(ROBOT), chunk=CHUNK, dt=0.1, continues=continues)
 
 
 def at_ease(steps: int = CHUNK) -> np.ndarray:
@@ -56,7 +56,9 @@ def observation(seed: int = 0, **changes: Any) -> dict[str, Any]:
 class Served:
     """A server in a thread of its own, with everything it made."""
 
-    def __init__(self, make: Callable[[], Policy], limits: Limits, key: str | None, told: Schema) -> None:
+    def __init__(
+        self, make: Callable[[], Policy], limits: Limits, key: str | None, told: Schema, about: dict[str, Any] | None
+    ) -> None:
         self.made: list[Any] = []
 
         def making() -> Policy:
@@ -65,7 +67,7 @@ class Served:
 
         self._ready = threading.Event()
         self._arguments = (Policies(making), told, ROBOT)
-        self._limits, self._key = limits, key
+        self._limits, self._key, self._about = limits, key, about
         self.stopped_whole: bool | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         self._thread.start()
@@ -74,7 +76,7 @@ class Served:
     async def _run(self) -> None:
         self._end = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self.server = PolicyServer(*self._arguments, limits=self._limits, key=self._key)
+        self.server = PolicyServer(*self._arguments, limits=self._limits, key=self._key, about=self._about)
         self.port = await self.server.start("127.0.0.1", 0)
         self._ready.set()
         await self._end.wait()
@@ -97,9 +99,10 @@ def served(
     *,
     key: str | None = None,
     told: Schema | None = None,
+    about: dict[str, Any] | None = None,
     **limits: Any,
 ) -> Iterator[Served]:
-    found = Served(make or (lambda: FakePolicy(EE, at_ease())), Limits(**limits), key, told or schema())
+    found = Served(make or (lambda: FakePolicy(EE, at_ease())), Limits(**limits), key, told or schema(), about)
     try:
         yield found
     finally:
@@ -164,7 +167,7 @@ class Stub:
         self._thread.join(5)
 
 
-def tiny(folder: Path) -> Path:
+def tiny(folder: Path, recipe: str = "quick") -> Path:
     """A checkpoint with random weights, of the size `test`."""
     import torch
 
@@ -179,7 +182,7 @@ def tiny(folder: Path) -> Path:
     data = Dataset(make(folder / "data", (6,), skills=("press_button",)))
     view, spec = BatchConfig(chunk=4, phrases=1), TAUGHT.action("ee")
     shapes = Shapes(cameras=view.cameras, picture=(PIXELS, PIXELS), state=48, actions=17, chunk=4, history=2, space="unitree_g1/ee")  # fmt: skip
-    design = Design(recipe="quick", size="test", shapes=shapes)
+    design = Design(recipe=recipe, size="test", shapes=shapes)
     torch.manual_seed(0)
     model = design.build()
     for one in model.parameters():

@@ -31,6 +31,7 @@ from volition.types import ActionPoint, Command, Observation, RobotState
 
 FIRST = pack({"schema": schema().to_wire()})
 QUICK = Patience(answer_s=0.3, connect_s=0.5, silent_s=0.8, first_s=0.5)
+CALM = Patience(answer_s=5.0, connect_s=5.0, first_s=10.0)  # where no time is measured, on a busy machine
 WALK = 0.2  # m/s, what the servers' policies ask for
 
 
@@ -195,7 +196,7 @@ def test_a_wrong_answer_is_a_sentence_and_the_next_right_one_counts(what: str) -
         return WRONG[what]() if number == 0 else OK
 
     with Stub(script, FIRST) as stub:
-        policy = remote(stub.url)
+        policy = remote(stub.url, patience=CALM)
         policy.reset("walk")
         with pytest.raises(PolicyError, match=r"^The server at ws://127.0.0.1:\d+ (gave|is gone)") as caught:
             policy.infer(seen())
@@ -321,7 +322,7 @@ def test_a_server_with_another_policy_does_not_go_on_driving() -> None:
     firsts = [FIRST, pack({"schema": other.to_wire()})]
     with Stub(lambda number, asked: hang_up(), None) as stub:
         stub._first = firsts[0]
-        policy = remote(stub.url)
+        policy = remote(stub.url, patience=CALM)
         policy.reset("walk")
         stub._first = firsts[1]
         with pytest.raises(PolicyError, match="is gone"):

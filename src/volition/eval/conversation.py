@@ -29,16 +29,19 @@ from volition.eval.skill_film import look
 from volition.eval.trials import Sensing
 from volition.export.folder import is_exported
 from volition.export.folder import read as read_exported
-from volition.export.policy import ExportedPolicy
+from volition.export.policy import ExportedPolicy, calibration_of
 from volition.model.checkpoint import load
 from volition.model.policy import LearnedPolicy
 from volition.model.steps.policy import Steps
 from volition.model.uncertainty import doubts_beside
 from volition.policy import Policy
 from volition.robots.g1 import g1
-from volition.runtime.doubt import Doubt, doubt_beside
+from volition.runtime.doubt import Doubt, doubt_for
+from volition.runtime.oversight import Oversight
 from volition.runtime.recorder import Recorder
 from volition.runtime.report import RunSummary, Tick
+from volition.runtime.ways import check_way
+from volition.safety.calibration import read_calibration, weights_of
 from volition.sim.errand import Errand
 from volition.sim.scene import Scene, Thing
 from volition.sim.skills import SKILLS
@@ -73,13 +76,13 @@ class Conversation:
         *,
         out: Path | None = None,
         measured: bool = False,
-        doubt: Doubt | None = None,
+        manner: Manner | None = None,
     ) -> None:
         self._stage, self._rig, self._out = stage, rig, out
         self._latency = None if measured else stage.scene.physics.latency_s
         self._policy = Sensing(Steps(policy), stage.scene)
         self._guard = rig.guard()
-        self._manner = None if doubt is None else Manner(doubt=lambda spec: doubt)
+        self._manner = manner
         self.over = False  # the robot has fallen, or somebody stopped it
 
     @property
@@ -191,13 +194,17 @@ def converse(config: DemoConfig, folder: Path) -> int:
     """Exit code 0: every command was reached, by the referee; 1: one was not. Refused at once: an InstructionError."""
     if is_exported(folder):
         found = read_exported(folder)
+        check_way(config.way, continues=False, name=f"The exported policy {folder}")
         spec = g1(found.manifest.picture[0])
         exported = ExportedPolicy(found, spec, seed=config.seed)
-        return talk_to(exported, config, spec, taught(found.manifest.tasks), name=str(folder))
+        doubt = doubt_for(calibration_of(found), exported.action_spec, config.doubt, str(folder))
+        return talk_to(exported, config, spec, taught(found.manifest.tasks), name=str(folder), doubt=doubt)
     checkpoint = load(folder)
+    check_way(config.way, continues=checkpoint.model.continues, name=f"The checkpoint {folder}")
     spec = g1(checkpoint.design.shapes.picture[0])
     policy = LearnedPolicy(checkpoint, spec, seed=config.seed, doubts=doubts_beside(folder))
-    doubt = doubt_beside(folder, policy.action_spec)
+    calibration = read_calibration(folder, weights_of(folder))
+    doubt = doubt_for(calibration, policy.action_spec, config.doubt, str(folder))
     return talk_to(policy, config, spec, taught(checkpoint.design.shapes.tasks), name=str(folder), doubt=doubt)
 
 
@@ -211,8 +218,14 @@ def talk_to(
     measured: bool = False,
     doubt: Doubt | None = None,
 ) -> int:
-    """The same with any policy that can do these skills; `name` is for the summary. `doubt`: what it does when it is unsure."""
+    """The same with any policy that can do these skills; `name` is for the summary. `doubt`: what is done when it is unsure."""
     console, began = Console(), time.perf_counter()
+    asks = doubt is not None and doubt.config.response == "ask"
+    manner = Manner(
+        way=config.way,
+        doubt=None if doubt is None else lambda spec: doubt,
+        oversight=Oversight() if asks else None,
+    )
     text = config.say or ""
     scene = scene_for(text, config.scene_seed, skills)
     first = read(scene, text or suggestion(scene), skills) if text or not config.talk else None
@@ -225,10 +238,10 @@ def talk_to(
         if poster is not None:
             mp4 = Mp4(config.out / "demo.mp4", width=config.width, height=config.height, fps=config.fps)
             film = TableFilm(stack.enter_context(mp4), poster, stage, config.fps)
-        talk = Conversation(stage, Rig(spec), policy, out=config.out, measured=measured, doubt=doubt)
+        talk = Conversation(stage, Rig(spec), policy, out=config.out, measured=measured, manner=manner)
         console.print(f"Here are: {inventory(scene)}.", highlight=False)
         for request in _requests(console, talk, first, skills, listen=config.talk):
-            rows.append(_do(console, talk, request, config, film))
+            rows.append(_do(console, talk, request, config, film, manner.oversight))
             if talk.over:
                 break
     summary = {"policy": name, "scene": scene.to_json(), "seed": config.seed, "instructions": rows}
@@ -262,7 +275,14 @@ def _requests(
             yield request
 
 
-def _do(console: Console, talk: Conversation, request: Request, config: DemoConfig, film: TableFilm | None) -> Row:
+def _do(
+    console: Console,
+    talk: Conversation,
+    request: Request,
+    config: DemoConfig,
+    film: TableFilm | None,
+    person: Oversight | None,
+) -> Row:
     console.print(f"[bold]“{escape(request.text)}”[/bold]", highlight=False)
     for number, (sentence, goal) in enumerate(zip(request.sentences, request.goals, strict=True), 1):
         console.print(f"  {number}. {escape(sentence)}  ({_said(asdict(goal))})", highlight=False)
@@ -275,6 +295,10 @@ def _do(console: Console, talk: Conversation, request: Request, config: DemoConf
             bar.advance(task, 0.02)
             if film is not None:
                 film.tick(now)
+            if person is not None and person.question:
+                bar.stop()
+                _ask(console, person)
+                bar.start()
 
         row = talk.carry_out(request, seconds=config.seconds, on_tick=tick)
     for number, step in enumerate(row["steps"], 1):
@@ -286,6 +310,15 @@ def _do(console: Console, talk: Conversation, request: Request, config: DemoConf
         console.print(f"  [{colour}]{number}. {word}[/{colour}]", highlight=False)
     console.print(f"  {_ended(row)}", highlight=False)
     return row
+
+
+def _ask(console: Console, person: Oversight) -> None:
+    """Whoever is at the terminal says yes or no; the simulated world waits. The end of the input is a no."""
+    console.print(f"  Shall it {escape(person.question)}? (y/n) ", end="", highlight=False)
+    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+        person.approve()
+    else:
+        person.refuse()
 
 
 def _said(goal: Row) -> str:

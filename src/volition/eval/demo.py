@@ -20,6 +20,7 @@ from rich.table import Table
 from volition.errors import ContractError
 from volition.eval.configs import DemoConfig, RunConfig
 from volition.eval.film import Mp4, Poster
+from volition.eval.manner import Manner
 from volition.eval.request import named
 from volition.eval.rollout import Rig
 from volition.model.primitives.plan import Plan
@@ -28,6 +29,7 @@ from volition.model.shipped import checkpoint
 from volition.robots.g1 import g1
 from volition.runtime.recorder import Recorder
 from volition.runtime.report import RunSummary, Tick
+from volition.runtime.ways import Way, check_way
 from volition.safety.guard import Guard
 from volition.sim.scenes import plaza
 from volition.sim.session import VIEW, Session, session
@@ -85,6 +87,8 @@ def demo(config: DemoConfig) -> int:
         return converse(config, folder)
     if config.talk or config.scene_seed is not None:
         raise ContractError("No policy is shipped with this version; give one with --policy FOLDER.")
+    if config.doubt is not None:
+        raise ContractError("DemoConfig.doubt is for a learned policy (--policy); primitives are never unsure.")
     sayings = (config.say,) if config.say else SHOWCASE
     return _perform(
         sayings,
@@ -93,6 +97,7 @@ def demo(config: DemoConfig) -> int:
         seconds=config.seconds,
         video=(config.width, config.height, config.fps) if config.video else None,
         latency_s=DEMO_LATENCY,
+        way=config.way,
     )
 
 
@@ -110,6 +115,7 @@ def run(config: RunConfig) -> int:
         seconds=config.seconds,
         video=(854, 480, 20) if config.video else None,
         latency_s=None if config.latency_ms is None else config.latency_ms / 1000,
+        way=config.way,
     )
 
 
@@ -121,7 +127,9 @@ def _perform(
     seconds: float,
     video: tuple[int, int, int] | None,
     latency_s: float | None,
+    way: Way,
 ) -> int:
+    check_way(way, continues=False, name="The policy of primitives")
     console = Console()
     began = time.perf_counter()
     policy = PrimitivePolicy()
@@ -163,6 +171,7 @@ def _perform(
                     out,
                     seconds,
                     latency_s,
+                    Manner(way=way),
                     lambda: shown.advance(bar, 0.02),
                 )
             )
@@ -187,6 +196,7 @@ def _follow(
     out: Path | None,
     seconds: float,
     latency_s: float | None,
+    manner: Manner,
     advance: Callable[[], None],
 ) -> dict[str, object]:
     """One instruction; what came of it as a row."""
@@ -212,6 +222,7 @@ def _follow(
         latency_s=latency_s,
         recorder=recorder,
         on_tick=on_tick,
+        manner=manner,
     )
     end = scene.robot.read()
     heading = float(yaw(start.base_quaternion))

@@ -1,28 +1,34 @@
-"""Parts of the loop that break on purpose for a while: robot, clock, policy, inference, body, a policy in a child process.
+"""Parts of the loop that break on purpose for a while: robot, clock, policy, inference, body, a server in another process.
 
 Each wraps a real one and is the real one outside its Window. Put together by `faults.py`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import subprocess
-import sys
+import time
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from volition.errors import PolicyError
+from volition.eval.script import Script, ScriptPolicy
 from volition.policy import Policy
+from volition.robots.g1 import g1
 from volition.robots.robot import Robot
 from volition.runtime.body import Body
 from volition.runtime.clock import Clock
 from volition.runtime.inference import Answer, SimulatedInference
 from volition.types import ActionChunk, ActionPoint, ActionSpec, Command, Observation, RobotSpec, RobotState
 
-ANSWER = 5.0  # s of real time that the child process has for an answer: it shares busy cores
+SPEC = g1(32)
+Plan = tuple[list[float], list[float]]  # middle and swing of each number of the `joint` space
+
+
+def swinging(plan: Plan) -> ScriptPolicy:
+    """What the robot does as long as nothing breaks."""
+    centre, swing = (np.array(part) for part in plan)
+    return ScriptPolicy(SPEC, Script("joint", lambda t: centre + swing * np.sin(1.5 * t)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,61 +151,42 @@ class FaultyBody:
         return self._body.resolve(point, state)
 
 
-class ChildPolicy:
-    """A policy in a process of its own, which can be killed and started again: one line of JSON each way, no pickle."""
-
-    def __init__(self, spec: ActionSpec, centre: list[float], swing: list[float]) -> None:
-        self._spec, self._setup = spec, {"centre": centre, "swing": swing}
-        self.start()
+class Serving(Protocol):
+    """A policy server in a process of its own, in front of which `policy` stands; made by a part above this one."""
 
     @property
-    def action_spec(self) -> ActionSpec:
-        return self._spec
+    def policy(self) -> Policy: ...
+
+    def answers(self) -> bool:
+        """Whether it takes requests; does not wait."""
+        ...
 
     def start(self) -> None:
-        self._child = subprocess.Popen(
-            [sys.executable, "-c", _SERVER, json.dumps(self._setup)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        self._ask(0.0)  # it is there
+        """On the same port as before; does not wait until it answers."""
+        ...
 
-    def kill(self) -> None:
-        self._child.kill()
-        self._child.wait()
-        for pipe in (self._child.stdin, self._child.stdout):
-            if pipe is not None:
-                pipe.close()
+    def kill(self) -> None: ...
 
-    @property
-    def alive(self) -> bool:
-        return self._child.poll() is None
-
-    def reset(self, instruction: str) -> None:
-        pass
-
-    def infer(self, observation: Observation) -> ActionChunk:
-        values = self._ask(observation.stamp)
-        return ActionChunk(stamp=observation.stamp, values=values, dt=0.1, spec=self._spec.name)
-
-    def _ask(self, stamp: float) -> np.ndarray:
-        source, sink = self._child.stdout, self._child.stdin
-        if source is None or sink is None or not self.alive:
-            raise PolicyError("The policy's process is gone.")
-        try:
-            os.write(sink.fileno(), f"{stamp}\n".encode())
-            if not select.select([source], [], [], ANSWER)[0]:
-                raise PolicyError("The policy's process does not answer.")
-            return np.array(json.loads(source.readline()))
-        except (OSError, ValueError) as error:
-            raise PolicyError(f"The policy's process failed: {error}.") from error
+    def close(self) -> None: ...
 
 
-# Standard library only, so that it is there at once.
-_SERVER = """
-import json, math, sys
-setup = json.loads(sys.argv[1])
-for line in sys.stdin:
-    begin = float(line)
-    times = [begin + 0.1 * (step + 1) for step in range(10)]
-    rows = [[c + s * math.sin(1.5 * t) for c, s in zip(setup["centre"], setup["swing"])] for t in times]
-    print(json.dumps(rows), flush=True)
-"""
+class PacedClock:
+    """The simulation's clock, never faster than real time: for whatever waits in real time, as a network does.
+
+    A machine that is too slow makes it late and it stays so: what was lost is not made up for in a hurry.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._zero = time.monotonic() - clock.now()  # real time at which the clock showed 0
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def sleep_until(self, until: float, /) -> None:
+        self._clock.sleep_until(until)
+        early = self._zero + self._clock.now() - time.monotonic()
+        if early > 0:
+            time.sleep(early)
+        else:
+            self._zero -= early

@@ -1,4 +1,4 @@
-"""In which manner a policy is run where a study wants it otherwise than usual: way of execution, frames lost, doubt.
+"""In which manner a policy is run where somebody wants it otherwise than usual: way of execution, frames lost, doubt.
 
 Manner -> Rig.rollout -> Executor, Inference, Guard, Doubt of the loop
 """
@@ -13,6 +13,7 @@ import numpy as np
 from volition.errors import ContractError
 from volition.runtime.doubt import Doubt
 from volition.runtime.inference import Answer, Inference
+from volition.runtime.oversight import Oversight
 from volition.runtime.ways import Way
 from volition.safety.config import ShieldConfig
 from volition.types import ActionSpec, Observation
@@ -26,6 +27,7 @@ class Manner:
     seed: int = 0  # of which are lost
     shield: ShieldConfig | None = None
     doubt: Callable[[ActionSpec], Doubt] | None = None
+    oversight: Oversight | None = None  # whom doubt may ask
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.lost < 1.0:

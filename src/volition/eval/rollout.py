@@ -94,6 +94,7 @@ class Rig:
             recorder=recorder,
             on_tick=on_tick,
             doubt=None if manner.doubt is None else manner.doubt(action_spec),
+            oversight=manner.oversight,
             cameras=cameras,
             settle_s=settle_s,
         )

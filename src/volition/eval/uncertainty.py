@@ -28,6 +28,9 @@ from volition.eval.trials import Tester
 from volition.eval.uncertainty_fit import Heard, fitted, names_in
 from volition.eval.uncertainty_report import Line, line_of, report, show
 from volition.export.check import moments, shown
+from volition.export.folder import Folder, is_exported
+from volition.export.folder import read as read_exported
+from volition.export.policy import weights_of as weights_of_exported
 from volition.model.checkpoint import Checkpoint, load
 from volition.model.inputs import Sentences
 from volition.model.policy import inputs_of
@@ -52,7 +55,7 @@ class UncertaintyConfig:
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
-    """Folder of a checkpoint; the calibration is written into it."""
+    """Folder of a checkpoint, or of an exported policy; the calibration is written into it."""
     calibrate: int = 100
     """Episodes of each skill that the calibration is made of."""
     episodes: int = 100
@@ -144,8 +147,17 @@ def begin(checkpoint: str) -> None:
 
     global _tester
     torch.set_num_threads(1)
-    folder = Path(checkpoint)
-    _tester = Tester(load(folder), doubts=Doubts(read_features(folder, weights_of(folder))))
+    tried, weights = policy_in(Path(checkpoint))
+    alone = isinstance(tried, Folder)  # then only what is seen from outside counts
+    _tester = Tester(tried, doubts=None if alone else Doubts(read_features(Path(checkpoint), weights)))
+
+
+def policy_in(folder: Path) -> tuple[Checkpoint | Folder, str]:
+    """A checkpoint or an exported policy, and the hash by which its calibration knows it."""
+    if is_exported(folder):
+        found = read_exported(folder)
+        return found, weights_of_exported(found)
+    return load(folder), weights_of(folder)
 
 
 def tasks_of(config: UncertaintyConfig) -> list[tuple[str, Job]]:
@@ -158,9 +170,9 @@ def tasks_of(config: UncertaintyConfig) -> list[tuple[str, Job]]:
     ]
 
 
-def run_episodes(config: UncertaintyConfig, out: Path) -> dict[str, list[Heard]]:
+def run_episodes(config: UncertaintyConfig, weights: str, out: Path) -> dict[str, list[Heard]]:
     """By part; what is written down already is not run again."""
-    about = {"weights": weights_of(config.checkpoint), "limit_s": config.limit_s, "data": str(config.data)}
+    about = {"weights": weights, "limit_s": config.limit_s, "data": str(config.data)}
     if (out / MANIFEST).exists() and read_json(out / MANIFEST) != about:
         raise ContractError(
             f"{out} holds episodes of other weights, data or time limit; give another folder with --out."
@@ -229,11 +241,17 @@ def lines_of(episodes: dict[str, list[Heard]], names: Sequence[str], **settings:
 
 
 def run(config: UncertaintyConfig) -> int:
-    checkpoint, folder = load(config.checkpoint), config.checkpoint
+    folder = config.checkpoint
+    tried, weights = policy_in(folder)
     out = config.out or folder.with_name(f"{folder.name}.uncertainty")
-    if config.data is not None and not (out / EPISODES).exists():
-        features_of(features_from(checkpoint, config.data, config.windows)).save(folder, weights_of(folder))
-    episodes = run_episodes(config, out)
+    if config.data is not None:
+        if isinstance(tried, Folder):
+            raise ContractError(
+                f"--data is for features, and {folder} is exported and says nothing of its own; leave it out."
+            )
+        if not (out / EPISODES).exists():
+            features_of(features_from(tried, config.data, config.windows)).save(folder, weights)
+    episodes = run_episodes(config, weights, out)
     names = [name for name in names_in(episodes["calibrate"]) if name not in config.without]
     command = (
         f"python -m volition.eval.uncertainty {folder} --calibrate {config.calibrate} --episodes {config.episodes}"
@@ -245,13 +263,14 @@ def run(config: UncertaintyConfig) -> int:
         "failed": {part: sum(not one.success for one in found) for part, found in episodes.items()},
         "first_seeds": FIRST,
     }
-    lines = lines_of(episodes, names, alarms=config.alarms, weights=weights_of(folder), about=about)
+    lines = lines_of(episodes, names, alarms=config.alarms, weights=weights, about=about)
     acting = lines[0]
     write_json(folder / CALIBRATION, {**acting.calibration.to_json(), "held_out": acting.verdict.to_json()})
     show(lines)
     print(f"Written: {folder / CALIBRATION}")
     if not config.dry:
-        report(lines, policy=checkpoint.design.recipe, command=command, episodes=episodes)
+        recipe = tried.manifest.recipe if isinstance(tried, Folder) else tried.design.recipe
+        report(lines, policy=recipe, command=command, episodes=episodes)
     return 0
 
 

@@ -10,9 +10,21 @@ import numpy as np
 from volition.body.memory import Memory
 from volition.errors import AssetError, InstructionError, PolicyError
 from volition.export.engines import NOISE, WORDS, Engine, engine_of
-from volition.export.folder import TOKENIZER, Folder
+from volition.export.folder import POLICY, TOKENIZER, Folder, sha256
 from volition.robots.description import differences
+from volition.safety.calibration import Calibration, read_calibration
 from volition.types import ActionChunk, ActionSpec, Observation, RobotSpec
+
+
+def weights_of(found: Folder) -> str:
+    """The hash by which a calibration knows an exported policy."""
+    return sha256(found.file(POLICY))
+
+
+def calibration_of(found: Folder) -> Calibration | None:
+    """Its own, not the checkpoint's: an exported policy says nothing of its doubt, and what is seen from outside (how its
+    chunks contradict each other, how long it takes) means something else alone. None: it has none."""
+    return read_calibration(found.path, weights_of(found))
 
 
 class Speaker:

@@ -92,6 +92,17 @@ class Signs:
         return off
 
 
+def doubt_for(calibration: Calibration | None, spec: ActionSpec, response: Response | None, name: str) -> Doubt | None:
+    """As somebody asked for it. `response` None: what is usual where the policy is calibrated, else nothing acts. `name`:
+    the policy's, for the person who chose."""
+    if calibration is None and response is not None:
+        raise ContractError(
+            f"{name} is not calibrated: nobody knows what its doubt means, so it cannot {response}. Calibrate the checkpoint "
+            "or exported folder with `python -m volition.eval.uncertainty FOLDER`, or leave --doubt out."
+        )
+    return None if calibration is None else Doubt(calibration, spec, DoubtConfig(response=response or "slow"))
+
+
 def doubt_beside(folder: Path, spec: ActionSpec, config: DoubtConfig | None = None) -> Doubt | None:
     """As calibrated for the checkpoint in this folder; None: it is not calibrated, and nothing acts."""
     if not (folder / CALIBRATION).exists():

@@ -1,6 +1,6 @@
 """The ways in which chunks become motion, by name; `docs/realtime.md` says which to choose.
 
-WAYS[name](spec) -> Executor
+WAYS[name](spec) -> Executor;  check_way refuses, before anything moves, a way that a policy cannot be run in
 """
 
 from __future__ import annotations
@@ -35,3 +35,13 @@ def executor_of(way: Way, spec: ActionSpec) -> Executor:
     if way not in WAYS:
         raise ContractError(f"There is no way {way!r} to execute chunks; there are {', '.join(WAYS)}.")
     return WAYS[way](spec)
+
+
+def check_way(way: Way, *, continues: bool, name: str) -> None:
+    """`continues`: whether the policy goes on from Observation.ahead; `name`: the policy's, for the person who chose."""
+    if way == "continue" and not continues:
+        others = ", ".join(one for one in WAYS if one != "continue")
+        raise ContractError(
+            f"{name} cannot be run in the way 'continue': only a checkpoint whose head draws its chunks (flow, diffusion) "
+            f"can, here or behind `volition serve`; take {others}."
+        )

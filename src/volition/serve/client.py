@@ -15,15 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from volition.errors import ContractError, PolicyError
+from volition.errors import AssetError, ContractError, PolicyError
+from volition.safety.calibration import Calibration
 from volition.serve.link import Link, LinkError, Refused, Silent
 from volition.serve.protocol import ProtocolError, pack, shown, unpack
-from volition.serve.request import chunk_from
+from volition.serve.request import calibration_from, chunk_from, told_ahead
 from volition.serve.schema import Schema, from_wire
 from volition.serve.state import Numbers
 from volition.types import ActionChunk, ActionSpec, Observation, RobotSpec
 
-BACK_OFF = (0.1, 5.0)  # s: the first pause before connecting again, doubled each time, and the longest
+BACK_OFF = (0.1, 0.5)  # s: the first pause before connecting again, doubled each time, and the longest: a robot waits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,8 @@ class RemotePolicy:
     """Connects when it is made. `robot`: the one it drives, or made for what the server looks at, as a simulator can.
     `schema`: for a server that sends none. For one thread; `close` it at the end.
 
-    `trouble` counts what went wrong, by kind, for people.
+    `calibration`: what the doubt of its answers means, None where the server does not say. `continues`: whether its
+    policy goes on from `Observation.ahead`. `trouble` counts what went wrong, by kind, for people.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class RemotePolicy:
         self._patience = patience or Patience()
         self._link = Link(url, key)
         try:
-            self.schema = self._first()
+            self.schema, self.calibration = self._first()
             self.robot = robot(self.schema) if callable(robot) else robot
             self._spec = _agreed(self.schema, self.robot)
             state = self.schema.state
@@ -82,6 +84,10 @@ class RemotePolicy:
     @property
     def action_spec(self) -> ActionSpec:
         return self._spec
+
+    @property
+    def continues(self) -> bool:
+        return self.schema.ahead is not None
 
     def reset(self, instruction: str) -> None:
         self._told, self._fresh = instruction, True
@@ -126,12 +132,12 @@ class RemotePolicy:
 
     # ---- the connection
 
-    def _first(self) -> Schema:
+    def _first(self) -> tuple[Schema, Calibration | None]:
         """Wait for the server to be there: it may still be loading its model."""
         end, pause = time.monotonic() + self._patience.first_s, BACK_OFF[0]
         while True:
             try:
-                return self._schema_of(self._link.connect(self._patience.connect_s))
+                return self._agreement(self._link.connect(self._patience.connect_s))
             except Refused as error:
                 raise PolicyError(f"The server at {self._url} does not take us: {error}") from None
             except (LinkError, Silent) as error:
@@ -148,27 +154,29 @@ class RemotePolicy:
             raise self._counted("lost", f"is gone; the next try is in {self._again - now:.1f} s")
         self._pause, self._again = min(2 * self._pause, BACK_OFF[1]), now + self._pause
         try:
-            schema = self._schema_of(self._link.connect(min(deadline_s, self._patience.connect_s)))
+            agreed = self._agreement(self._link.connect(min(deadline_s, self._patience.connect_s)))
         except (LinkError, Silent) as error:
             raise self._counted("lost", f"cannot be reached: {error}") from None
-        if schema != self.schema:
+        if agreed != (self.schema, self.calibration):
             self._link.drop()
             raise self._counted("changed", "serves another policy now; start again to drive with it")
         self._fresh, self._heard = True, time.monotonic()
         self.trouble["reconnected"] = self.trouble.get("reconnected", 0) + 1
 
-    def _schema_of(self, first: bytes) -> Schema:
+    def _agreement(self, first: bytes) -> tuple[Schema, Calibration | None]:
+        """The schema, and what its doubt means if it says so."""
         try:
-            told = unpack(first).get("schema")
+            metadata = unpack(first)
+            told, calibration = metadata.get("schema"), calibration_from(metadata.get("calibration"))
             if self._given is not None:
-                return self._given
+                return self._given, calibration
             if told is None:
                 raise PolicyError(
                     f"The server at {self._url} does not say what it expects; describe it in a file and give that "
                     "with --schema FILE (docs/servers.md shows one)."
                 )
-            return from_wire(told)
-        except (ProtocolError, ContractError) as error:
+            return from_wire(told), calibration
+        except (ProtocolError, ContractError, AssetError) as error:
             self._link.drop()
             raise PolicyError(f"The server at {self._url} does not speak this protocol: {error}") from None
 
@@ -187,6 +195,8 @@ class RemotePolicy:
             message[schema.stamp] = observation.stamp
         if schema.reset:
             message[schema.reset] = self._fresh
+        if schema.ahead and (ahead := told_ahead(observation.ahead, schema, self._columns)):
+            message[schema.ahead] = ahead
         return pack(message)
 
     def _unpacked(self, reply: bytes) -> dict[str, Any]:

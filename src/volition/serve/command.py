@@ -9,15 +9,20 @@ import asyncio
 import json
 import logging
 import sys
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from volition.errors import ContractError
+from volition.export.folder import is_exported
 from volition.model.checkpoint import Checkpoint, load
 from volition.model.policy import LearnedPolicy
 from volition.model.steps.policy import Steps
 from volition.model.uncertainty import doubts_beside
 from volition.policy import Policy
 from volition.robots.g1 import g1
+from volition.safety.calibration import Calibration, read_calibration, weights_of
 from volition.serve.configs import ServeConfig, key_for
 from volition.serve.limits import Limits
 from volition.serve.schema import Schema, schema_for
@@ -40,6 +45,11 @@ def serve(config: ServeConfig) -> int:
         idle_s=config.idle_s,
     )
     key = None if config.schema else key_for(config.host, config.key_file)
+    if is_exported(config.checkpoint):
+        raise ContractError(
+            f"{config.checkpoint} is an exported policy, which runs where the robot is; serve the checkpoint that it was "
+            "made of, or run it with `volition demo --policy`."
+        )
     checkpoint = load(config.checkpoint)
     robot = g1(checkpoint.design.shapes.picture[0])
     schema = schema_of(checkpoint, robot)
@@ -54,7 +64,10 @@ def serve(config: ServeConfig) -> int:
         )
     )
     warm(policies, schema, robot)
-    about = {"policy": {"recipe": checkpoint.design.recipe, "size": checkpoint.design.size}}
+    about = {
+        "policy": {"recipe": checkpoint.design.recipe, "size": checkpoint.design.size},
+        "calibration": meaning(read_calibration(config.checkpoint, weights_of(config.checkpoint))),
+    }
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     server = PolicyServer(policies, schema, robot, limits=limits, key=key, about=about)
     return asyncio.run(until_told(server, config.host, config.port))
@@ -69,7 +82,13 @@ def schema_of(checkpoint: Checkpoint, robot: RobotSpec) -> Schema:
         state=state_vector(robot),
         chunk=shapes.chunk,
         dt=checkpoint.design.dt,
+        continues=checkpoint.model.continues,
     )
+
+
+def meaning(calibration: Calibration | None) -> dict[str, Any] | None:
+    """What a client needs to act on the doubt of the answers; how it was made stays here."""
+    return None if calibration is None else replace(calibration, about={}).to_json()
 
 
 def warm(policies: Policies, schema: Schema, robot: RobotSpec) -> None:

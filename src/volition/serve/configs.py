@@ -22,35 +22,37 @@ _NEW_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(32))" > key.t
 
 @dataclass(frozen=True, kw_only=True)
 class ServeConfig:
-    """Serve a checkpoint over the openpi websocket protocol, to this machine alone unless told otherwise.
+    """Serve a checkpoint over the openpi websocket protocol, to this machine alone unless told otherwise; Ctrl-C ends it.
 
     Example: volition serve out/quick/best --port 8000
+
+    Then, in another terminal: volition run "press the red button" --policy ws://127.0.0.1:8000
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
-    """Folder of a checkpoint."""
+    """Folder of a checkpoint, as `volition train` writes it."""
     host: str = "127.0.0.1"
-    """Address to listen on; any other than this machine's own needs an API key."""
+    """Address to listen on; 0.0.0.0 is every network of this machine. Any but its own address needs an API key."""
     port: int = 8000
     """Port to listen on, 0 to 65535; 0 takes a free one and prints it."""
     key_file: Path | None = None
-    """File with the API key that clients must send; without it the variable VOLITION_API_KEY counts."""
+    """File with the API key that clients must send, readable by you alone; else the variable VOLITION_API_KEY counts."""
     clients: int = 8
     """How many clients may be connected, 1 to 1000; the policy decides for one at a time."""
     message_mb: float = 8.0
-    """Largest message in MB, 0.1 to 256."""
+    """Largest message in MB, 0.1 to 256; an observation is mostly its pictures."""
     per_second: float = 50.0
     """Observations of one client a second; more are slowed down."""
     deadline_s: float = 10.0
-    """Longest time from an observation to its answer."""
+    """Longest time in seconds from an observation to its answer; then the client is told so and let go."""
     idle_s: float = 60.0
-    """A client that sends no whole observation for so long is left."""
+    """A client that sends no whole observation for so many seconds is let go."""
     device: str = "cpu"
-    """Where the model computes."""
+    """Where the model computes: cpu, cuda, cuda:1."""
     seed: int = 0
     """Seed of policies that draw; every client gets the same."""
     schema: bool = False
-    """Only print the schema as JSON: what an observation must have, and what comes back."""
+    """Serve nothing; print as JSON what an observation must have and what comes back."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

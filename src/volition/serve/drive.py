@@ -14,6 +14,8 @@ from volition.eval import demo
 from volition.eval.configs import DemoConfig, RunConfig
 from volition.eval.conversation import talk_to
 from volition.robots.g1 import g1
+from volition.runtime.doubt import doubt_for
+from volition.runtime.ways import check_way
 from volition.serve.client import Patience, RemotePolicy
 from volition.serve.configs import read_key
 from volition.serve.schema import Schema, read_schema
@@ -46,7 +48,13 @@ def _remote(config: RunConfig, url: str) -> int:
         patience=Patience(answer_s=config.answer_ms / 1000),
     )
     try:
-        console.print(f"Connected to {url}: {len(policy.schema.images)} cameras, actions {policy.schema.space}.")
+        check_way(config.way, continues=policy.continues, name=f"The policy at {url}")
+        doubt = doubt_for(policy.calibration, policy.action_spec, config.doubt, f"The policy at {url}")
+        unsure = "nothing acts on its doubt" if doubt is None else f"when it is unsure: {doubt.config.response}"
+        console.print(
+            f"Connected to {url}: {len(policy.schema.images)} cameras, actions {policy.schema.space}, {unsure}.",
+            highlight=False,
+        )
         told = DemoConfig(
             say=config.instruction,
             scene_seed=config.scene_seed,
@@ -54,8 +62,9 @@ def _remote(config: RunConfig, url: str) -> int:
             seed=config.seed,
             seconds=config.seconds,
             video=config.video,
+            way=config.way,
         )
-        return talk_to(policy, told, policy.robot, tuple(SKILLS), name=url, measured=True)
+        return talk_to(policy, told, policy.robot, tuple(SKILLS), name=url, measured=True, doubt=doubt)
     finally:
         trouble = ", ".join(f"{MEANING[kind]} {number}" for kind, number in policy.trouble.items()) or "no trouble"
         console.print(f"The server: {policy.answered} answers, {trouble}.", highlight=False)

@@ -40,7 +40,7 @@ from volition.types import ActionChunk, ActionSpec, Observation
 
 ROBOT = g1(16)
 EE = ROBOT.action("ee")
-SCHEMA = schema_for(ROBOT, EE, cameras=("head",), state=state_vector(ROBOT), chunk=4, dt=0.1)
+SCHEMA = schema_for(ROBOT, EE, cameras=("head",), state=state_vector(ROBOT), chunk=4, dt=0.1, continues=True)
 THREADS = 4
 LATE_S = 2.0  # for a polite client, on a busy machine
 GROWTH_MB = 24  # of the server's memory, from a tenth of the frames to the end
@@ -68,7 +68,13 @@ def stand() -> None:
 def good() -> dict[str, object]:
     picture = np.full((16, 16, 3), 128, np.uint8)
     state = np.concatenate([ROBOT.home_position, np.zeros(5), [0.79]])
-    return {"observation/images/head": picture, "observation/state": state, "prompt": "press the red button"}
+    ahead = {"actions": np.zeros((3, 17)), "fixed": 1}
+    return {
+        "observation/images/head": picture,
+        "observation/state": state,
+        "observation/ahead": ahead,
+        "prompt": "press the red button",
+    }
 
 
 # ---- what is sent: bytes that go into a websocket frame, or into the socket as they are

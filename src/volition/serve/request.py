@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from volition.safety.calibration import Calibration, calibration_from_json
 from volition.serve.protocol import ProtocolError, shown
 from volition.serve.schema import Schema
 from volition.serve.state import measured
-from volition.types import ActionChunk, Observation, RobotSpec
+from volition.types import ActionChunk, Ahead, Observation, RobotSpec
 
 LONGEST = 1000  # characters of a prompt
 DOUBTS = 32  # signals of doubt with an answer, at most
+STEPS = 1024  # of a chunk, or of what is ahead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +46,14 @@ def read(message: Mapping[str, Any], schema: Schema, robot: RobotSpec, now: floa
     if not isinstance(reset, bool | np.bool_):
         raise ProtocolError(f"“{schema.reset}” must be true or false.")
     state = measured(robot, _state(message, schema), float(stamp))
-    observation = Observation(stamp=float(stamp), state=state, images=images, instruction=prompt)
+    ahead = _ahead(message.get(schema.ahead), schema) if schema.ahead else None
+    observation = Observation(stamp=float(stamp), state=state, images=images, instruction=prompt, ahead=ahead)
     return Request(observation=observation, reset=bool(reset))
 
 
 def _names(message: Mapping[str, Any], schema: Schema) -> None:
     missing = [key for key in schema.keys if key not in message]
-    allowed = {key for key in (*schema.keys, schema.stamp, schema.reset) if key}
+    allowed = {*schema.keys, *schema.optional}
     unknown = [key for key in message if key not in allowed]
     if not missing and not unknown:
         return
@@ -60,7 +63,7 @@ def _names(message: Mapping[str, Any], schema: Schema) -> None:
     if unknown:
         near = get_close_matches(unknown[0], sorted(allowed), 1)
         found.append(f"{_listed(unknown)} is not known here" + (f" (did you mean “{near[0]}”?)" if near else ""))
-    optional = _listed([key for key in (schema.stamp, schema.reset) if key])
+    optional = _listed(list(schema.optional))
     raise ProtocolError(
         f"The observation does not fit: {', and '.join(found)}. Send {_listed(list(schema.keys), 12)}"
         + (f", and if you like {optional}." if optional else ".")
@@ -104,6 +107,36 @@ def _state(message: Mapping[str, Any], schema: Schema) -> np.ndarray:
     return values
 
 
+def told_ahead(ahead: Ahead | None, schema: Schema, columns: np.ndarray) -> dict[str, Any] | None:
+    """What will be done anyway, in the server's order of numbers; None where its policy could not go on from it."""
+    fits = ahead is not None and ahead.spec == schema.space and abs(ahead.dt - schema.dt) < 1e-9
+    if ahead is None or schema.ahead is None or not fits:
+        return None
+    return {"actions": ahead.values[:, columns], "fixed": ahead.fixed}
+
+
+def _ahead(told: object, schema: Schema) -> Ahead | None:
+    if told is None:
+        return None
+    count = len(schema.actions.names)
+    parts = told if isinstance(told, dict) and set(told) == {"actions", "fixed"} else {}
+    values, fixed = parts.get("actions"), parts.get("fixed")
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf" or values.ndim != 2:
+        values = np.zeros((0, 0))
+    if not isinstance(fixed, int | np.integer) or isinstance(fixed, bool):
+        values, fixed = np.zeros((0, 0)), 0
+    if values.shape[1] != count or not 1 <= len(values) <= STEPS:
+        raise ProtocolError(
+            f"“{schema.ahead}” must be a map of “actions”, an array of (steps, {count}) numbers, and “fixed”, how many of "
+            "its first steps will be past when the answer comes."
+        )
+    if not 0 <= fixed <= len(values) or not (np.abs(values.astype(np.float64)) < 1e6).all():  # NaN too
+        raise ProtocolError(
+            f"“{schema.ahead}” has {fixed} fixed of {len(values)} steps, or actions that are not finite or over a million."
+        )
+    return Ahead(values=values, dt=schema.dt, spec=schema.space, fixed=int(fixed))
+
+
 def answer(chunk: ActionChunk, schema: Schema, *, infer_s: float, wait_s: float) -> dict[str, Any]:
     """Every array is chunk-first: the stock client takes it apart along the first axis."""
     return {
@@ -124,7 +157,7 @@ def chunk_from(told: Mapping[str, Any], schema: Schema, columns: np.ndarray, wid
         raise ProtocolError(f"The answer lacks “{schema.actions.key}”; it has {_listed(list(told)) or 'nothing'}.")
     count = len(schema.actions.names)
     numbers = isinstance(values, np.ndarray) and values.dtype.kind in "iuf"
-    if not numbers or values.ndim != 2 or values.shape[1] != count or not 1 <= len(values) <= 1024:
+    if not numbers or values.ndim != 2 or values.shape[1] != count or not 1 <= len(values) <= STEPS:
         shape = values.shape if isinstance(values, np.ndarray) else "no array"
         raise ProtocolError(f"The answer's actions are {shape}; they must be (steps, {count}) numbers, chunk first.")
     if not np.isfinite(values).all():
@@ -142,6 +175,16 @@ def chunk_from(told: Mapping[str, Any], schema: Schema, columns: np.ndarray, wid
         note=shown(note, 120) if isinstance(note, str) else "",
         doubt=_doubt(told.get("doubt")),
     )
+
+
+def calibration_from(told: object) -> Calibration | None:
+    """What a server says its doubt means; its names are shown to people."""
+    if told is None:
+        return None
+    found = calibration_from_json(told, "its calibration")
+    if len(found.signals) > DOUBTS or any(shown(one.name, 40) != one.name for one in found.signals):
+        raise ProtocolError(f"Its calibration has more than {DOUBTS} signals, or names that are not plain words.")
+    return found
 
 
 def _doubt(told: object) -> dict[str, float]:

@@ -18,12 +18,13 @@ from volition.errors import ContractError
 from volition.serve.protocol import shown
 from volition.types import ActionSpec, RobotSpec
 
-IMAGES, STATE, PROMPT, STAMP, RESET, ACTIONS = (
+IMAGES, STATE, PROMPT, STAMP, RESET, AHEAD, ACTIONS = (
     "observation/images/",
     "observation/state",
     "prompt",
     "observation/stamp",
     "reset",
+    "observation/ahead",
     "actions",
 )
 _MOST = 1024  # numbers of a state or an action, and steps of a chunk
@@ -49,7 +50,8 @@ class Vector:
 
 @dataclass(frozen=True, kw_only=True)
 class Schema:
-    """`state`, `stamp` and `reset` None: that server takes none. `rate_hz` None: it does not say how often to ask."""
+    """`state`, `stamp`, `reset` and `ahead` None: that server takes none. `rate_hz` None: it does not say how often to
+    ask. `ahead`: where what will be done anyway goes, of a policy that goes on from it."""
 
     robot: str
     images: Mapping[str, Picture]  # by camera
@@ -62,11 +64,12 @@ class Schema:
     prompt: str = PROMPT
     stamp: str | None = None
     reset: str | None = None
+    ahead: str | None = None
     meanings: tuple[str, ...] = field(default=())  # of the actions' numbers
 
     def __post_init__(self) -> None:
         keys = [picture.key for picture in self.images.values()]
-        keys += [key for key in (self.prompt, self.stamp, self.reset, self.state and self.state.key) if key]
+        keys += [self.prompt, *self.optional] + ([] if self.state is None else [self.state.key])
         if len(set(keys)) < len(keys):
             raise ContractError("Schema uses a key twice; every part of an observation needs its own.")
         for vector in (self.state, self.actions):
@@ -81,6 +84,11 @@ class Schema:
         vector = () if self.state is None else (self.state.key,)
         return (*(picture.key for picture in self.images.values()), *vector, self.prompt)
 
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Those that it may have."""
+        return tuple(key for key in (self.stamp, self.reset, self.ahead) if key)
+
     def to_wire(self) -> dict[str, Any]:
         images = {
             camera: {"key": one.key, "dtype": "uint8", "shape": [one.height, one.width, 3]}
@@ -93,6 +101,7 @@ class Schema:
             "prompt": self.prompt,
             "stamp": self.stamp,
             "reset": self.reset,
+            "ahead": self.ahead,
             "actions": _vector(self.actions) | {"space": self.space, "meanings": list(self.meanings)},
             "chunk": self.chunk,
             "dt": self.dt,
@@ -105,9 +114,16 @@ def _vector(vector: Vector) -> dict[str, Any]:
 
 
 def schema_for(
-    robot: RobotSpec, action: ActionSpec, *, cameras: tuple[str, ...], state: Vector, chunk: int, dt: float
+    robot: RobotSpec,
+    action: ActionSpec,
+    *,
+    cameras: tuple[str, ...],
+    state: Vector,
+    chunk: int,
+    dt: float,
+    continues: bool = False,
 ) -> Schema:
-    """Of a server of ours."""
+    """Of a server of ours. `continues`: its policy goes on from what will be done anyway."""
     sizes = {name: robot.camera(name) for name in cameras}
     units = tuple(dimension.unit for dimension in action.dimensions)
     return Schema(
@@ -121,6 +137,7 @@ def schema_for(
         rate_hz=robot.policy_rate_hz,
         stamp=STAMP,
         reset=RESET,
+        ahead=AHEAD if continues else None,
         meanings=tuple(dimension.meaning for dimension in action.dimensions),
     )
 
@@ -156,6 +173,7 @@ def _from_wire(told: Any) -> Schema:
         prompt=str(told.get("prompt") or PROMPT),
         stamp=_key(told.get("stamp")),
         reset=_key(told.get("reset")),
+        ahead=_key(told.get("ahead")),
         meanings=tuple(str(one) for one in actions.get("meanings", ())),
     )
 
