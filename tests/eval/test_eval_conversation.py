@@ -48,12 +48,11 @@ class ExpertAsTold:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four steps of training: it can do nothing."""
     folder = tmp_path_factory.mktemp("conversation")
     data = make(folder / "data", (9, 8), skills=("press_button", "chain"))
     options = "--size test --batch 4 --steps 2 --warmup-steps 0 --held-out 0 --loaders 1 --device cpu"
-    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(journal, "write_curves", lambda lines, path: None)
         assert cli.main(["train", "quick", "--data", str(data), "--out", str(folder / "out"), *options.split()]) == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,8 @@ from volition.eval.training import checkpoint_of, prepare  # noqa: E402
 from volition.model.policy import LearnedPolicy  # noqa: E402
 from volition.train.command import TrainCommand  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL = ("language.family=small",)  # quicker to build than a pretrained one
 SAID = "press the red button"
 HOWS = {
@@ -38,14 +39,6 @@ HOWS = {
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(tmp_path_factory.mktemp("looks") / "data", (9, 8), skills=("press_button",))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def policy(data: Path, recipe: str) -> tuple[LearnedPolicy, torch.nn.Module]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,9 @@ from volition.eval.training import checkpoint_of, prepare  # noqa: E402
 from volition.model.checkpoint import save  # noqa: E402
 from volition.train.command import TrainCommand  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 Row = dict[str, Any]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

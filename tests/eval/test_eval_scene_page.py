@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from browser import Tab
 from volition.cli import main
+from volition.eval.configs import SimConfig
+from volition.eval.film import Mp4
+from volition.eval.scene_page import Shown, page
 from volition.sim.choices import layout
 from volition.sim.randomise import Draw
 
@@ -30,6 +34,23 @@ def test_the_page_shows_every_scene_with_its_words(tmp_path: Path, capsys: pytes
     sheet = np.asarray(Image.open(out / "scenes.png"))
     assert sheet.std() > 10  # pictures, not a plain page
     assert "3 scenes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_nothing_is_wrong_with_the_page_in_a_browser(tab: Tab, tmp_path: Path, width: int, dark: bool) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 420, 3), dtype=np.uint8)
+    with Mp4(tmp_path / "pour-5.mp4", width=64, height=48, fps=10) as film:
+        for number in range(10):
+            film.add(noise[number : number + 48, :64])
+    one = Shown(
+        skill="pour", scene=layout("pour", Draw(5)), view=noise, head=noise[:256, :256], said="fill the bowl",
+        others=("pour it",), unsure="“pour” → Which?", film="pour-5.mp4",
+    )  # fmt: skip
+    path = tmp_path / "index.html"
+    path.write_text(page([one, one], SimConfig(axes="light=1")), encoding="utf-8")
+    tab.open(path, width=width, dark=dark)
+    assert tab.run("[document.images.length, document.querySelectorAll('video').length]") == [4, 2]
+    assert set(tab.faults()) == {f"fetched: {(tmp_path / one.film).as_uri()}"}  # its own film, beside it
 
 
 @pytest.mark.parametrize(

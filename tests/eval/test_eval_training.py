@@ -47,13 +47,12 @@ SMALL = (
 TRAINED = "model.safetensors"
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.setattr(journal, "write_curves", lambda lines, path: None)  # half a second each
-    yield
-    torch.set_num_threads(threads)
+@pytest.fixture(scope="module", autouse=True)
+def _no_curves(one_thread: None) -> Iterator[None]:
+    """They take half a second each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "write_curves", lambda lines, path: None)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +87,7 @@ def weights(folder: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("trained") / "quick"
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(journal, "write_curves", lambda lines, path: None)
-        assert volition_train("quick", data, out) == 0
+    assert volition_train("quick", data, out) == 0
     return out
 
 

@@ -25,20 +25,12 @@ from volition.model.auxiliaries import (
 )
 from volition.model.inputs import Context, Inputs, Sentences, Targets, Truth, Words
 
+pytestmark = pytest.mark.usefixtures("one_thread", "known_seed")
+
 SIZES = Sizes(vision=8, words=6, context=10, views=2, cells=(4, 5), history=2)
 EVERYTHING = AuxiliariesConfig(
     grounding=GroundingConfig(things=2), contrast=ContrastConfig(), segmentation=SegmentationConfig()
 )
-
-
-@pytest.fixture(autouse=True)
-def _one_thread_and_a_known_seed():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-    torch.set_num_threads(threads)
 
 
 def batch(size=6, truth=None, ids=None):

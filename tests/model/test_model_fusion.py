@@ -18,7 +18,8 @@ from volition.model.fusion.sizes import Sizes
 from volition.model.inputs import Inputs, Sentences, Truth, Words
 from volition.model.state import StateConfig, StateEncoder
 
-torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SIZES = Sizes(vision=12, words=10, pooled=10, state=6, patches=5, steps=2, cells=(1, 5))
 TINY = {
     "pooled": {"width": 16, "vision": 8, "words": 8, "state": 8, "hidden": (16,)},

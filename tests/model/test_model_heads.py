@@ -13,6 +13,8 @@ from volition.model.heads.families import FAMILIES, build  # noqa: E402
 from volition.model.heads.regression import Regression, RegressionConfig  # noqa: E402
 from volition.model.inputs import Context, Targets, rows  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_thread", "known_seed")
+
 SAMPLES, WIDTH, STEPS, ACTIONS = 3, 16, 2, 2
 SMALL = {"width": 32, "heads": 2, "layers": 1}
 # What is tested: family, settings; how low the loss falls, how near the actions come (mean error of drawn ones).
@@ -27,15 +29,6 @@ HEADS = {
 }
 EVERY = pytest.mark.parametrize("name", HEADS)
 DRAWN = ("diffusion", "flow")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
 
 
 def seeded(seed=0):

@@ -17,19 +17,12 @@ from volition.model.heads.tasks import PerTask, PerTaskConfig  # noqa: E402
 from volition.model.inputs import Context, Sentences, Targets, rows  # noqa: E402
 from volition.robots.g1 import g1  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_thread", "known_seed")
+
 SAMPLES, WIDTH, STEPS, ACTIONS = 3, 16, 2, 3
 SMALL = {"width": 16, "heads": 2, "layers": 2}
 CHUNK = {"actions": ACTIONS, "steps": STEPS}
 BEGIN, END, PAD, WORDS = 1, 2, 0, 12
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
 
 
 def seeded(seed=0):

@@ -16,18 +16,11 @@ from volition.model.heads.decoder import Decoder  # noqa: E402
 from volition.model.heads.parallel_bins import ParallelBins, ParallelBinsConfig  # noqa: E402
 from volition.model.inputs import Context, rows  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_thread", "known_seed")
+
 SAMPLES, WIDTH, STEPS, ACTIONS, BINS = 3, 16, 2, 3, 16
 SMALL = {"width": 16, "heads": 2, "layers": 2}
 CHUNK = {"actions": ACTIONS, "steps": STEPS}
-
-
-@pytest.fixture(autouse=True)
-def _quietly():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
 
 
 def seeded(seed=0):

@@ -16,7 +16,8 @@ from volition.model.language.bpe import END, PAD, SPECIAL, START, bytes_only, tr
 from volition.model.language.families import FAMILIES, build
 from volition.model.language.hub import DESIGNS, HubConfig
 
-torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SHORT, LONG = "wave", "put the red cube into the blue bowl"
 TINY = {name: {"source": None, "size": "tiny", "frozen": False} for name in DESIGNS} | {
     "small": {"width": 16, "layers": 2, "heads": 2}

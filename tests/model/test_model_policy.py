@@ -27,15 +27,9 @@ from volition.robots.g1 import g1  # noqa: E402
 from volition.train.batches import BatchConfig, Batches, codec_of  # noqa: E402
 from volition.types import ActionChunk, Observation  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LENGTH = 9
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,8 @@ from volition.transforms.codec import Codec  # noqa: E402
 from volition.transforms.scale import scale_of  # noqa: E402
 from volition.types import RobotSpec  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 EVERY = pytest.mark.parametrize("name", RECIPES)
 # Of the first loss, what is left after 30 updates.
 LEFT = {"mini-vla": 0.5, "foundation": 0.4, "act": 0.4, "rt1": 0.35, "parallel-bins": 0.35, "openvla-mini": 0.35}
@@ -37,14 +38,6 @@ IDLE = {
     "foundation": r"head\.heads\.(bimanual_manipulation|locomotion|whole_body)\.",  # other robots' heads
 }
 STILL = r"views\.before"  # stands in for pictures from before the episode: there are none without a history
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def a_robot() -> RobotSpec:

@@ -10,13 +10,7 @@ from recipe_tools import SENTENCES, act, built, inputs, shapes
 
 from volition.errors import ContractError
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_what_is_shown_decides_with_the_rest() -> None:

@@ -25,17 +25,9 @@ from volition.model.vision.positions import grid_positions
 from volition.model.vision.token_learner import TokenLearner, TokenLearnerConfig
 from volition.model.vision.views import Views, ViewsConfig
 
+pytestmark = pytest.mark.usefixtures("one_thread", "known_seed")
+
 SMALL = ConvConfig(stem=8, widths=(8, 16))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread_and_a_seed():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

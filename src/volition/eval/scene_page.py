@@ -28,10 +28,12 @@ from volition.sim.scene import Goal, Scene
 from volition.sim.stage import Stage
 
 HEAD = 256  # pixels, side of the head camera's picture on the page
-_STYLE = """body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:1280px;color:#1c2026;background:#fafaf8}
-article{display:grid;grid-template-columns:auto auto 1fr;gap:14px;margin:0 0 22px;padding:0 0 22px;border-bottom:1px solid #ddd}
-img,video{border-radius:4px;display:block}h2{margin:0;font-size:17px}p,ul{margin:.3em 0}.q{color:#79808a;font-size:13px}
-code{background:#eee;padding:0 .3em;border-radius:3px}"""
+_STYLE = """:root{color-scheme:light dark;--paper:#fafaf8;--ink:#1c2026;--quiet:#646b75;--rule:#ddd;--code:#eee}
+@media(prefers-color-scheme:dark){:root{--paper:#14171b;--ink:#e6e8eb;--quiet:#98a1ad;--rule:#30363e;--code:#262b32}}
+body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:1280px;padding:0 14px;color:var(--ink);background:var(--paper)}
+article{display:flex;flex-wrap:wrap;gap:14px;margin:0 0 22px;padding:0 0 22px;border-bottom:1px solid var(--rule)}
+article>div{flex:1 1 280px;min-width:0;overflow-wrap:anywhere}img,video{border-radius:4px;display:block;max-width:100%;height:auto;align-self:start}
+h2{margin:0;font-size:17px}p,ul{margin:.3em 0}.q{color:var(--quiet);font-size:13px}code{background:var(--code);padding:0 .3em;border-radius:3px}"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ def sim(config: SimConfig) -> int:
         _show(skill, seed, axes, config)
         for skill, seed in track(jobs, description="Scenes", disable=not sys.stderr.isatty())
     ]
-    _replace(config.out / "index.html", _page(shown, config).encode())
+    _replace(config.out / "index.html", page(shown, config).encode())
     _replace(config.out / "scenes.png", _sheet(shown))
     print(f"{len(shown)} scenes: {config.out / 'index.html'}, {config.out / 'scenes.png'}")
     return 0
@@ -78,7 +80,7 @@ def _show(skill: str, seed: int, axes: Axes, config: SimConfig) -> Shown:
         view=view,
         head=head,
         said=said,
-        others=tuple(instruction.text for instruction in variants(scene, scene.goals, "train", 3)),
+        others=tuple(one.text for one in variants(scene, scene.goals, "train", 4) if one.text != said)[:3],
         unsure=_unsure(scene),
         film=film,
     )
@@ -102,21 +104,22 @@ def _unsure(scene: Scene) -> str:
     return f"“{vague}” → {meaning.message}" if meaning is not None and meaning.status == "ambiguous" else ""
 
 
-def _page(shown: list[Shown], config: SimConfig) -> str:
+def page(shown: list[Shown], config: SimConfig) -> str:
     """One file that needs no other but the films."""
     axes = f", axes <code>{html.escape(config.axes)}</code>" if config.axes else ""
     parts = [
-        f"<!doctype html><meta charset=utf-8><title>Scenes</title><style>{_STYLE}</style>",
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'>"
+        f"<title>{len(shown)} scenes</title><style>{_STYLE}</style>",
         f"<h1>{len(shown)} scenes</h1><p class=q>Skills <code>{html.escape(config.skill)}</code>, first seed "
-        f"{config.seed}{axes}. Left: from outside; middle: what the head camera sees.</p>",
+        f"{config.seed}{axes}. First picture: from outside; second: what the head camera sees.</p>",
     ]
     for one in shown:
         goals = "; ".join(_goal(goal) for goal in one.scene.goals)
-        film = f"<video src='{html.escape(one.film)}' controls width=420></video>" if one.film else ""
+        film = f"<video src='{html.escape(one.film)}' controls preload=metadata width=420></video>" if one.film else ""
         others = "".join(f"<li>{html.escape(text)}</li>" for text in one.others)
         unsure = f"<p>{html.escape(one.unsure)}</p>" if one.unsure else ""
         parts.append(
-            f"<article>{_image(one.view)}{_image(one.head)}<div><h2>“{html.escape(one.said)}”</h2>"
+            f"<article>{_image(one.view, 'from outside')}{_image(one.head, 'head camera')}<div><h2>“{html.escape(one.said)}”</h2>"
             f"<p class=q>{one.skill}, seed {one.scene.seed}, {split_of(one.scene)}: {html.escape(goals)}</p>"
             f"<p>or</p><ul>{others}</ul>{unsure}{film}</div></article>"
         )
@@ -127,11 +130,11 @@ def _goal(goal: Goal) -> str:
     return f"{goal.skill}({', '.join(part for part in (goal.thing, goal.place, goal.what) if part)})"
 
 
-def _image(picture: np.ndarray) -> str:
+def _image(picture: np.ndarray, what: str) -> str:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "WEBP", quality=80)
     data = base64.b64encode(buffer.getvalue()).decode()
-    return f"<img src='data:image/webp;base64,{data}' width={picture.shape[1]} height={picture.shape[0]} alt=''>"
+    return f"<img src='data:image/webp;base64,{data}' width={picture.shape[1]} height={picture.shape[0]} alt='{what}'>"
 
 
 def _sheet(shown: list[Shown]) -> bytes:

@@ -32,19 +32,21 @@ def page(
     rows: Sequence[Row],
     films: Sequence[Film],
 ) -> str:
-    body = f"<h1>{escape(title)}</h1>" + "".join(html.paragraph(text) for text in sentences)
-    body += html.section("By tier", _figure(bars(score)))
-    body += html.section("By task", _figure(plots.bars(score.tasks, title="Success by task, 95 % intervals")))
+    head = f"<h1>{escape(title)}</h1>" + "".join(html.paragraph(text) for text in sentences)
+    figures = {one.title: html.table(one.headings, one.rows, left=one.left, bold=one.bold) for one in tables}
+    body = html.section("By tier", _figure(bars(score)) + figures.pop("By tier", ""))
+    by_task = _figure(plots.bars(score.tasks, title="Success by task, 95 % intervals"))
+    body += html.section("By task", by_task + figures.pop("By task", ""))
     ends = failures(of_suite(rows, "plain"))
     body += html.section("How trials ended", _figure(plots.stacked(ends, title="How trials ended, by task")))
     if films:
         body += html.section("The worst tasks", f'<div class="films">{"".join(map(_film, films))}</div>')
-    for one in tables:
-        body += html.section(one.title, html.table(one.headings, one.rows, left=one.left, bold=one.bold))
+    for name, table in figures.items():
+        body += html.section(name, table)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>{body}</body></html>\n"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>{head}{html.contents(body)}{body}</body></html>\n"
     )
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
 
+_SECTION = re.compile(r'<section id="([^"]+)"><h2>(.*?)</h2>')
+
 
 def section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>\n"
+    name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    return f'<section id="{name}"><h2>{escape(title)}</h2>{body}</section>\n'
+
+
+def contents(body: str) -> str:
+    """Links to the sections in `body`."""
+    links = "".join(f'<a href="#{name}">{title}</a>' for name, title in _SECTION.findall(body))
+    return f'<nav class="contents" aria-label="Contents">{links}</nav>'
 
 
 def paragraph(text: str) -> str:
@@ -33,7 +43,9 @@ def table(
     side = ["l" if number in left else "" for number in range(len(headings))]
     if side[-1]:
         side[-1] = "l wrap"  # a list of words may have several lines
-    head = "".join(f'<th class="{kind}">{escape(text)}</th>' for kind, text in zip(side, headings, strict=True))
+    head = "".join(
+        f'<th scope="col" class="{kind}">{escape(text)}</th>' for kind, text in zip(side, headings, strict=True)
+    )
     body = "".join(
         f'<tr class="{"all" if number in bold else ""}">'
         + "".join(f'<td class="{kind}">{escape(text)}</td>' for kind, text in zip(side, row, strict=True))

@@ -16,7 +16,7 @@ import numpy as np
 from volition.eval.report import figures, plots
 from volition.eval.report.figures import Share
 from volition.eval.report.films import Film
-from volition.eval.report.html import definitions, paragraph, section, table
+from volition.eval.report.html import contents, definitions, paragraph, section, table
 from volition.eval.report.recorded import ELEMENT, against, embedded
 from volition.eval.report.style import STYLE
 from volition.eval.runner import Row
@@ -49,11 +49,12 @@ def page(report: Report) -> str:
     known = report.manifest
     title = f"{known['policy']['recipe']}, {len(report.rows)} trials"
     body = "".join(one(report) for one in SECTIONS)
+    head = _tried(report)
     data = embedded(known, [*report.rows, *against(report.others)])
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>{body}\n"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>{head}{contents(body)}{body}\n"
         f'<script type="application/json" id="{ELEMENT}">{data}</script>\n</body></html>\n'
     )
 
@@ -78,7 +79,7 @@ def _tried(report: Report) -> str:
 
 def _headline(report: Report) -> str:
     rows = report.rows
-    cards = [(one.percent, f"{one.name}: {one.count} of {one.of}, {one.between}", "") for one in figures.suites(rows)]
+    cards = [(one.percent, f"{one.name}: {one.count} of {one.of}\n{one.between}", "") for one in figures.suites(rows)]
     length = figures.chain_length(rows)
     if length is not None:
         cards.append((f"{length[0]:.2f}", f"steps of five in a chain, ± {length[1]:.2f}", ""))
@@ -284,7 +285,9 @@ def _manifest(report: Report) -> str:
         ),
         "versions": escape(f"volition {known['version']}, {versions}"),
         "git": f"<code>{escape(known['commit'])}</code>" if known["commit"] else "not a checkout of git",
-        "machine": escape(f"{known['machine']}; {known['workers']} processes, {known['device']}"),
+        "machine": escape(
+            f"{known['machine']}; {known['workers']} process{'es' * (known['workers'] != 1)}, {known['device']}"
+        ),
         "reproduces": escape(f"the report of {known['reproduces']}") if known["reproduces"] else "",
     }
     told = paragraph(
@@ -295,7 +298,7 @@ def _manifest(report: Report) -> str:
 
 
 SECTIONS: tuple[Callable[[Report], str], ...] = (
-    _tried, _headline, _tables, _words, _chains, _complexity, _robustness, _failures, _films, _looks, _against, _manifest,
+    _headline, _tables, _words, _chains, _complexity, _robustness, _failures, _films, _looks, _against, _manifest,
 )  # fmt: skip
 
 

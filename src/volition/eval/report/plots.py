@@ -21,9 +21,6 @@ def bars(shares: Sequence[Share], *, title: str, line: Share | None = None) -> s
     height = ROW * len(shares) + 30
     parts = _begin(height, title)
     parts += [_grid(height)]
-    if line is not None:
-        x = _x(line.rate)
-        parts.append(f'<line class="than" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{height - 26}"/>')
     for number, one in enumerate(shares):
         top, (low, high) = ROW * number + 6, one.interval
         middle = top + BAR / 2
@@ -34,6 +31,9 @@ def bars(shares: Sequence[Share], *, title: str, line: Share | None = None) -> s
             f'{middle - 4}v8"/>',
             f'<text class="end" x="{WIDTH - _END + 10}" y="{middle + 4}">{one.percent} ({one.between}), {one.count} of {one.of}</text>',
         ]
+    if line is not None:  # over the bars
+        x = _x(line.rate)
+        parts.append(f'<line class="than" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{height - 26}"/>')
     return "".join([*parts, "</svg>"])
 
 
