@@ -120,7 +120,7 @@ def test_a_reach_that_would_tip_the_robot_is_stopped(model):
     def over(positions):
         posture = bent_forward(25)
         posture[ROBOT.commanded_index] = positions[-1]
-        return survey.balance(survey.begin(state(), posture, None, 0.0))
+        return survey.begin(state(), posture, None, 0.0).balance
 
     measure = lambda tick: {"position": bent_forward(25)}  # noqa: E731
     far, _, _ = play(free, targets, measure=measure)

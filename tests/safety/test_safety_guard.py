@@ -62,10 +62,10 @@ def test_estop_latches_and_resumes_without_a_jump():
 
 
 class Broken(CollisionModel):
-    def near(self, position):
+    def near(self, position, *how):
         if self.ready:
             raise RuntimeError("the collision model fell over")
-        return super().near(position)
+        return super().near(position, *how)
 
     ready = False
 

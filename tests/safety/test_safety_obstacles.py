@@ -12,6 +12,7 @@ from safety_tools import DT, HIGH, HOME, LOW, ROBOT, broken_limits, command, sta
 from volition.errors import ContractError
 from volition.robots.g1_assets import light_g1
 from volition.safety import reasons
+from volition.safety.carried import Carried
 from volition.safety.collision import CollisionModel
 from volition.safety.config import ShieldConfig, careful, workspace_of
 from volition.safety.cover import Cover
@@ -33,7 +34,7 @@ def around(*shapes: Obstacle, stamp: float = 0.0, frame="pelvis", lasting: bool 
 
 
 def field(*shapes: Obstacle) -> Field:
-    return Field(Shapes(around(*shapes)), state(), 0.0)
+    return Field(Shapes(around(*shapes), ShieldConfig()), state(), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def field(*shapes: Obstacle) -> Field:
     ],
 )
 def test_distances_are_those_of_the_shapes(shape, point, distance):
-    assert field(shape).distance(np.array([point], dtype=float))[0, 0] == pytest.approx(distance, abs=1e-6)
+    assert field(shape).distance(np.array([point], dtype=float).T)[0, 0] == pytest.approx(distance, abs=1e-6)
 
 
 def test_the_world_frame_follows_the_robot():
@@ -59,25 +60,29 @@ def test_the_world_frame_follows_the_robot():
         state(), base_position=np.array([1.0, 2.0, 0.8]), base_quaternion=np.array([0.70710678, 0, 0, 0.70710678])
     )
     ahead = around(sphere("", (1.0, 3.0, 0.8), 0.1), frame="world")  # one metre in front of a robot that looks along y
-    assert Field(Shapes(ahead), turned, 0.0).distance(np.array([[1.0, 0, 0]]))[0, 0] == pytest.approx(-0.1)
+    assert Field(Shapes(ahead, ShieldConfig()), turned, 0.0).distance(np.array([[1.0, 0, 0]]).T)[0, 0] == pytest.approx(
+        -0.1
+    )
 
 
 def test_a_moving_obstacle_is_expected_on_its_way():
     coming = around(sphere("", (1.0, 0, 0), 0.1, velocity=(-1.0, 0, 0)), stamp=2.0, lasting=False)
-    seen = Field(Shapes(coming), state(now=2.1), 2.1)
-    assert seen.distance(np.zeros((1, 3))).min() == pytest.approx(1.0 - 0.1 - 0.1 - 0.4)
+    seen = Field(Shapes(coming, ShieldConfig()), state(now=2.1), 2.1)
+    assert seen.distance(np.zeros((3, 1))).min() == pytest.approx(1.0 - 0.1 - 0.1 - 0.4)
 
 
 def test_the_balls_cover_the_arms(model):
     """No vertex of an arm's collision geometry lies outside, and the cover is not much larger."""
     cover, (mj, data) = Cover(model), model.compiled
+    balls = Carried(model, cover.parts())
     rng = np.random.default_rng(0)
     out = []
     for _ in range(5):
         posture = ROBOT.home_position.copy()
         posture[ROBOT.commanded_index] = rng.uniform(LOW, HIGH)
-        model.near(posture)
-        centres = cover.centres() + data.xpos[1]
+        model.place(posture)
+        balls.note(0)
+        centres = balls.places(1)[0].T + data.xpos[1]
         for geom in range(mj.ngeom):
             if not model.body_sides[mj.geom_bodyid[geom]] or mj.geom_type[geom] != mujoco.mjtGeom.mjGEOM_MESH:
                 continue
@@ -117,10 +122,14 @@ class Replay:
         if not seen.shapes:
             return np.inf
         survey = self.shield._foresight.survey
-        survey.collision.near(self.posture)
+        survey.collision.place(self.posture)
+        survey.carried.note(0)
+        centres = survey.carried.places(1)[0, :, : len(survey.cover.radius)]
         still = [replace(shape, velocity=(0.0, 0.0, 0.0)) for shape in seen.shapes]
-        there = Field(Shapes(replace(seen, shapes=tuple(still))), state(self.posture, self.now), self.now)
-        return float((there.distance(survey.cover.centres()) - survey.cover.radius).min())
+        there = Field(
+            Shapes(replace(seen, shapes=tuple(still)), self.shield.config), state(self.posture, self.now), self.now
+        )
+        return float((there.distance(centres) - survey.cover.radius).min())
 
     def reasons(self):
         return {event.reason for event in self.events}
@@ -250,7 +259,7 @@ def test_a_hand_stays_in_its_workspace(model):
     replay = Replay(model, ShieldConfig(workspace=small))
     replay.go(reach(), 150, around())
     survey = replay.shield._foresight.survey
-    room = survey.rooms([replay.posture], survey.begin(state(), replay.posture, None, 0.0))
+    room, _ = survey.rooms(replay.posture[None], survey.begin(state(), replay.posture, None, 0.0))
     assert 0 <= room[reasons.WORKSPACE, 0, 0] < 0.05
     assert reasons.WORKSPACE in replay.reasons()
     replay.go(HOME, 150, around())

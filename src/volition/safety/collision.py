@@ -61,27 +61,49 @@ class CollisionModel:
         self._side = [side_of[name] for name in self._body]
         self._body_of_geom: list[int] = model.geom_bodyid.tolist()
         self._ignored: frozenset[Pair] = frozenset()
+        self._looking = frozenset(SIDES)
 
-    def near(self, position: np.ndarray) -> dict[Pair, float]:
-        """The body pairs nearer than REACH, each with its smallest distance in metres, negative in penetration."""
+    def place(self, position: np.ndarray) -> None:
+        """Put the bodies where they are at a posture."""
+        self._data.qpos[self.address] = position
+        mujoco.mj_kinematics(self._model, self._data)
+
+    def near(
+        self, position: np.ndarray, below: float = REACH, sides: frozenset[str] = frozenset(SIDES)
+    ) -> dict[Pair, float]:
+        """The body pairs nearer than `below`, at most REACH, each with its smallest distance in metres, negative in
+        penetration. Pairs that no arm of `sides` is in are left out. Leaves the bodies placed."""
         data = self._data
-        data.qpos[self.address] = position
-        mujoco.mj_kinematics(self._model, data)
+        self.place(position)
+        if sides != self._looking:
+            self._look(sides)
         mujoco.mj_collision(self._model, data)
         found: dict[Pair, float] = {}
         if data.ncon == 0:
             return found
-        of, contact = self._body_of_geom, data.contact
-        for (geom, other), distance in zip(contact.geom.tolist(), contact.dist.tolist(), strict=True):
+        contact = data.contact
+        distances = contact.dist
+        close = (distances < below).nonzero()[0]
+        if close.size == 0:
+            return found
+        of = self._body_of_geom
+        for (geom, other), distance in zip(contact.geom[close].tolist(), distances[close].tolist(), strict=True):
             first, second = of[geom], of[other]
             key = (first, second) if first < second else (second, first)
-            if distance < found.get(key, REACH) and key not in self._ignored:
+            if distance < found.get(key, below) and key not in self._ignored:
                 found[key] = distance
         return found
 
+    def _look(self, sides: frozenset[str]) -> None:
+        """From here on MuJoCo looks only at pairs that an arm of these sides is in."""
+        self._looking = sides
+        left, right = (side in sides for side in SIDES)
+        affinities = {"": 0, "left": int(left), "right": int(right) + 2 * int(left or right)}
+        self._model.geom_conaffinity[:] = [affinities[self._side[body]] for body in self._body_of_geom]
+
     @property
     def compiled(self) -> tuple[mujoco.MjModel, mujoco.MjData]:
-        """The reduced robot, its pelvis fixed, and its state at the posture that `near` was asked for last."""
+        """The reduced robot, its pelvis fixed, and its state at the posture where its bodies were placed last."""
         return self._model, self._data
 
     @property

@@ -1,4 +1,4 @@
-"""Balls that cover the arms and hands: what the distance to obstacles is measured from. CollisionModel -> Cover -> Survey.
+"""Balls that cover the arms and hands: what the distance to obstacles is measured from. CollisionModel -> Cover -> Carried.
 
 Every link's collision geometry lies inside a capsule along its longest axis, and balls along the capsule's axis cover
 it. So the distance of the balls is never more than the true one; it is less by up to about 2 cm (a test measures it).
@@ -11,36 +11,34 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
+from volition.safety.carried import Part
 from volition.safety.collision import SIDES, CollisionModel
 
 _APART = 0.025  # m between two balls of a link
 
 
 class Cover:
-    """`centres` are where the balls are at the posture that the collision model was asked for last."""
+    """The left arm's balls come first. `Carried` says where they are."""
 
     def __init__(self, collision: CollisionModel) -> None:
-        self._model, self._data = collision.compiled
-        bodies: list[int] = []
-        offsets: list[np.ndarray] = []
+        model = collision.compiled[0]
+        self.bodies: list[int] = []
+        self.offsets: list[np.ndarray] = []  # of the centres, in their bodies' frames
         radii: list[float] = []
         for side in SIDES:
             for body in (number for number, own in enumerate(collision.body_sides) if own == side):
-                for geom in np.flatnonzero(self._model.geom_bodyid == body).tolist():
-                    for offset, radius in _balls(*_points(self._model, geom)):
-                        bodies.append(body)
-                        offsets.append(offset)
+                for geom in np.flatnonzero(model.geom_bodyid == body).tolist():
+                    for offset, radius in _balls(*_points(model, geom)):
+                        self.bodies.append(body)
+                        self.offsets.append(offset)
                         radii.append(radius)
             if side == SIDES[0]:
-                self.lefts = len(bodies)  # the left arm's balls come first
-        self._body = np.array(bodies, dtype=np.intp)
-        self._offset = np.array(offsets).reshape(-1, 3)
+                self.lefts = len(self.bodies)
         self.radius = np.array(radii)
 
-    def centres(self) -> np.ndarray:
-        """(S, 3) m, pelvis frame."""
-        turn = self._data.xmat.reshape(-1, 3, 3)[self._body]
-        return self._data.xpos[self._body] + np.einsum("sij,sj->si", turn, self._offset) - self._data.xpos[1]
+    def parts(self) -> list[Part]:
+        """A column for each ball's centre."""
+        return [Part(column=at, body=body, offset=self.offsets[at]) for at, body in enumerate(self.bodies)]
 
 
 def _points(model: mujoco.MjModel, geom: int) -> tuple[np.ndarray, float]:

@@ -18,12 +18,12 @@ exactly. Positions are kept and differences taken from them, so no error accumul
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from volition.safety import reasons
-from volition.safety.plans import ACCELERATION, JERK, POSITION, VELOCITY, PlanTable, plan_lengths, plan_table
+from volition.safety.plans import ACCELERATION, JERK, POSITION, VELOCITY, PlanTable, beside, plan_lengths, plan_table
 from volition.types import JointSpec
 
 _FULL = 1 + 1e-9  # of each limit; the rest is what floating point may add
@@ -70,12 +70,15 @@ class Limiter:
         self._jerk = np.array([joint.jerk for joint in joints])
         self._middle, self._half = (self.low + self.high) / 2, (self.high - self.low) / 2
         self._scale = 1 / np.stack([self._jerk, self._acceleration, self._velocity, self._half])  # (4, C)
-        self._full_pace = _Pace(scale=self._scale, velocity=self._velocity)
+        self._change = self._acceleration * dt
+        self._joints = np.arange(len(joints))
         # The fastest stop from top speed, in ticks; the cubic needs about 1.2 times that, entering and leaving included.
         stop = float(np.max(self._velocity / self._acceleration + self._acceleration / self._jerk)) / dt
         longest = max(4, int(np.ceil(1.5 * stop)) + 2)
         self._stops: PlanTable = plan_table(plan_lengths(2, longest), 2, dt)
-        self._landings: PlanTable = plan_table(plan_lengths(3, longest, most=11), 3, dt)
+        landings = plan_table(plan_lengths(3, longest, most=11), 3, dt)
+        self._aims, self._land = beside(landings, self._stops), len(landings.ticks)
+        self._frames = np.repeat([0, 1], [self._land, len(self._stops.ticks)])  # of each of these plans
 
     def rest(self, position: np.ndarray) -> Motion:
         """At rest at a posture, moved inside the limits."""
@@ -103,8 +106,7 @@ class Limiter:
 
     def merge(self, step: Step, brake: Step, braking: np.ndarray) -> Step:
         """The step, with the joints in `braking` (C,) following the stored plan instead."""
-        return replace(
-            step,
+        return Step(
             position=np.where(braking, brake.position, step.position),
             plan=np.where(braking, brake.plan, step.plan),
             target=np.where(braking, brake.target, step.target),
@@ -119,162 +121,130 @@ class Limiter:
         faster brakes along its stored stop plan until it is not.
         """
         dt = self._dt
-        pace = self._pace(speed)
+        scale, top = self._scale, self._velocity
+        if speed is not None:
+            scale, top = scale.copy(), top * speed
+            scale[VELOCITY] /= speed
         target = np.minimum(np.maximum(raw, self.low), self.high)
-        velocity = (motion.position - motion.previous) / dt
-        acceleration = (velocity - (motion.previous - motion.before) / dt) / dt
-        target_velocity = (target - motion.target) / dt
-        new_velocity = (target - motion.position) / dt
-        new_acceleration = (new_velocity - velocity) / dt
-        ratios = np.abs(np.array([(new_acceleration - acceleration) / dt, new_acceleration, new_velocity]))
-        ratios *= pace.scale[:3]
+        places = np.array([target, motion.position, motion.previous, motion.before])
+        velocities = (places[:-1] - places[1:]) / dt
+        accelerations = (velocities[:-1] - velocities[1:]) / dt
+        direct = np.array([target, velocities[0], accelerations[0]])
+        state = np.array([motion.position, velocities[1], accelerations[1]])
+        ratios = np.array([(accelerations[0] - accelerations[1]) / dt, accelerations[0], velocities[0]])
+        ratios = np.abs(ratios, out=ratios)
+        ratios *= scale[:3]
         # Whoever is still catching up must land: to touch a resting target at speed would be to shoot past it.
-        usable = (ratios.max(axis=0) <= _FULL) & (motion.position == motion.target)
+        usable = (np.maximum.reduce(ratios, axis=0) <= _FULL) & (motion.position == motion.target)
         # From rest a jump and the start of a ramp look alike: take at once only what could be halted on the next tick.
-        resting = (motion.position == motion.previous) & (motion.previous == motion.before)
-        usable &= ~(resting & (ratios[JERK] > 0.5))
-        kinds, outside = _first_broken(ratios), target != raw
+        usable &= (velocities[1] != 0.0) | (velocities[2] != 0.0) | (ratios[JERK] <= 0.5)
+        target_velocity = (target - motion.target) / dt
         # Where nothing better is found: the stored plan.
-        position, plan = motion.plan[0].copy(), np.concatenate([motion.plan[1:], motion.plan[-1:]])
-        state = np.array([motion.position, velocity, acceleration])
-        direct = np.array([target, new_velocity, new_acceleration])
-        chase = self._chase(target_velocity, motion.target_velocity)
-        some = np.arange(len(target))
-        while some.size:  # twice at most
-            at, wanted, landing = self._aim(some, usable, pace, state, target, chase, direct, motion)
-            worst, plans = self._stop_plans(at, pace, *wanted)
-            good = worst.max(axis=0) <= _FULL
-            if not landing.all():  # who cruises must not pass the target
-                there = target[at]
-                good &= landing | (np.sign(there - state[0, at]) * (there - plans[-1]) >= -_PASS)
-            if at.size == len(target) and good.all():  # most often
+        position, plan = motion.plan[0], np.concatenate([motion.plan[1:], motion.plan[-1:]])
+        stuck, hard = np.zeros(len(target), dtype=bool), None
+        while True:  # twice at most
+            wanted, aimed, landing = direct, usable, None
+            if np.count_nonzero(usable) < usable.size:
+                chase = self._chase(target_velocity, motion.target_velocity)
+                wanted, aimed, landing = self._aim(usable, scale, top, state, direct, chase, motion.plan[-1])
+            worst, plans = self._stop_plans(scale, wanted)
+            good = (np.maximum.reduce(worst, axis=0) <= _FULL) & aimed
+            if landing is not None:  # who cruises must not pass the target
+                good &= landing | (np.sign(target - state[0]) * (target - plans[-1]) >= -_PASS)
+            if hard is not None:  # the second time only those that were stuck
+                good &= stuck
+            if np.count_nonzero(good) == good.size:  # most often
                 position, plan = wanted[0], plans
                 break
-            fine = good.nonzero()[0]
-            position[at[fine]], plan[:, at[fine]] = wanted[0, fine], plans[:, fine]
+            position, plan = np.where(good, wanted[0], position), np.where(good, plans, plan)
             # A target from which the joint could not be halted is approached instead of taken.
-            stuck = (usable[at] & ~good).nonzero()[0]
-            kinds[at[stuck]] = worst[:, stuck].argmax(axis=0)
-            some = at[stuck]
-            usable[some] = False
+            if hard is not None or not (usable & ~good).any():
+                break
+            stuck, hard = usable & ~good, worst
+            usable = usable & good
         position = np.where(np.abs(position - target) <= _SNAP, target, position)
         position = np.minimum(np.maximum(position, self.low), self.high)
-        kinds[outside] = POSITION
+        trimmed: tuple[tuple[int, str], ...] = ()
         changed = (position != raw).nonzero()[0]
-        names = (_REASONS[kind] for kind in kinds[changed].tolist())
-        trimmed = tuple(zip(changed.tolist(), names, strict=True))
+        if changed.size:
+            kinds = _first_broken(ratios)
+            if hard is not None:
+                kinds[stuck] = hard.argmax(axis=0)[stuck]
+            kinds[target != raw] = POSITION
+            names = (_REASONS[kind] for kind in kinds[changed].tolist())
+            trimmed = tuple(zip(changed.tolist(), names, strict=True))
         return Step(position=position, plan=plan, target=target, target_velocity=target_velocity, trimmed=trimmed)
-
-    def _pace(self, speed: np.ndarray | None) -> _Pace:
-        if speed is None:
-            return self._full_pace
-        scale = self._scale.copy()
-        scale[VELOCITY] /= speed
-        return _Pace(scale=scale, velocity=self._velocity * speed)
 
     def _aim(
         self,
-        some: np.ndarray,
         usable: np.ndarray,
-        pace: _Pace,
+        scale: np.ndarray,
+        top: np.ndarray,
         state: np.ndarray,
-        target: np.ndarray,
-        chase: np.ndarray,
         direct: np.ndarray,
-        motion: Motion,
+        chase: np.ndarray | None,
+        halt: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Where to try to go: the target where it is usable, else landing, else cruising.
 
-        Of the joints `some` those that have an aim, position, velocity and acceleration there (3, n), and which of them
-        do not cruise.
+        Position, velocity and acceleration there (3, C), which joints have an aim, and which of them do not cruise.
+        Every plan ends at rest in a frame of its own: one that moves with the target, or with top speed towards it.
         """
-        landing = np.ones(len(some), dtype=bool)
-        if usable.all():
-            return some, direct, landing
-        wanted, aimed = direct[:, some], usable[some]
-        rest = (~aimed).nonzero()[0]
-        joints = some[rest]
-        here, there = state[:, joints], target[joints]
-        towards = np.sign(there - here[0])
-        unavoidable = towards * (there - motion.plan[-1, joints]) < -_PASS  # it passes the target even if it brakes now
-        jerk, possible = self._land(joints, pace, here, there, chase[joints], unavoidable)
-        others = (~possible).nonzero()[0]
-        if others.size:
-            jerk[others], possible[others] = self._cruise(joints[others], pace, here[:, others], towards[others])
-            landing[rest[others]] = False
-        acceleration = here[2] + jerk * self._dt
-        velocity = here[1] + acceleration * self._dt
-        wanted[:, rest] = np.array([here[0] + velocity * self._dt, velocity, acceleration])
-        aimed[rest] = possible
-        at = aimed.nonzero()[0]
-        return some[at], wanted[:, at], landing[at]
-
-    def _chase(self, now: np.ndarray, before: np.ndarray) -> np.ndarray:
-        """The velocity the target will keep: the smaller of its last two, or zero when they do not belong together."""
-        smooth = (np.abs(now) <= self._velocity) & (np.abs(now - before) <= self._acceleration * self._dt)
-        smooth &= now * before > 0  # one displacement is a jump until a second one follows
-        return np.where(smooth, np.where(np.abs(now) < np.abs(before), now, before), 0.0)
-
-    def _land(
-        self,
-        some: np.ndarray,
-        pace: _Pace,
-        state: np.ndarray,
-        target: np.ndarray,
-        chase: np.ndarray,
-        may_pass: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """First jerk of the shortest plan that meets the (moving) target inside the limits, and whether there is one."""
-        error = (state[0] - target + chase * self._dt, state[1] - chase, state[2])
-        rows = self._landings.roll(error)
-        most, least = rows.max(axis=0), rows.min(axis=0)  # (4, plans, n)
+        target = direct[0]
+        towards = np.sign(target - state[0])
+        passing = towards * (target - halt) < -_PASS  # it passes the target even if it brakes now
+        frame = np.empty((2, self._joints.size))  # what moves with the target, and with top speed: its velocity
+        frame[0], frame[1] = 0.0 if chase is None else chase, towards * top
+        motion = np.empty((5, self._joints.size))
+        motion[:3] = state
+        motion[0] -= target
+        motion[0] += frame[0] * self._dt
+        motion[1] -= frame[0]
+        motion[3:] = state[1:]
+        motion[3] -= frame[1]
+        rows = self._aims.roll(motion)
+        most, least = np.maximum.reduce(rows, axis=0), np.minimum.reduce(rows, axis=0)  # (4, plans, C)
+        speeds = frame[self._frames]
+        most[VELOCITY] += speeds
+        least[VELOCITY] += speeds
         # How far past the target, negative.
-        swing: np.ndarray = np.where(error[0] > 0, least[POSITION], -most[POSITION])
-        within: np.ndarray = _within(most, least, chase, pace.scale[:, some]) & ((swing >= -_PASS) | may_pass)
-        return _first(within, rows[0, JERK])
+        swing: np.ndarray = np.where(motion[0] > 0, least[POSITION, : self._land], -most[POSITION, : self._land])
+        farthest = np.maximum(most[:POSITION], np.negative(least[:POSITION], out=least[:POSITION]))
+        farthest *= scale[:POSITION, None]
+        within = np.maximum.reduce(farthest, axis=0) <= _FULL
+        within[: self._land] &= (swing >= -_PASS) | passing
+        first = within.argmax(axis=0)  # landing before cruising, the shortest before others
+        landing = usable | (first < self._land)
+        aimed = usable | within[first, self._joints]
+        acceleration = state[2] + rows[0, JERK, first, self._joints] * self._dt
+        velocity = state[1] + acceleration * self._dt
+        wanted = np.array([state[0] + velocity * self._dt, velocity, acceleration])
+        return np.where(usable, direct, wanted), aimed, landing
 
-    def _cruise(
-        self, some: np.ndarray, pace: _Pace, state: np.ndarray, towards: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """First jerk of the shortest plan that reaches top speed towards the target, and whether there is one."""
-        top = towards * pace.velocity[some]
-        rows = self._stops.roll((state[1] - top, state[2]))
-        return _first(_within(rows.max(axis=0), rows.min(axis=0), top, pace.scale[:, some]), rows[0, JERK])
+    def _chase(self, now: np.ndarray, before: np.ndarray) -> np.ndarray | None:
+        """The velocity the target will keep: the smaller of its last two, or zero when they do not belong together."""
+        smooth = now * before > 0  # one displacement is a jump until a second one follows
+        if not np.count_nonzero(smooth):
+            return None
+        size = np.abs(now)
+        smooth &= (size <= self._velocity) & (np.abs(now - before) <= self._change)
+        return np.where(smooth, np.where(size < np.abs(before), now, before), 0.0)
 
-    def _stop_plans(
-        self, joints: np.ndarray, pace: _Pace, position: np.ndarray, velocity: np.ndarray, acceleration: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The shortest allowed stop plan from each motion, (T, n), and how near each limit it comes, (4, n); above 1: none."""
-        middle = self._middle[joints]
-        rows = self._stops.roll((velocity, acceleration))
-        rows[:, POSITION] += position - middle
-        farthest = np.abs(rows).max(axis=0)
-        ratios = farthest * pace.scale[:, None, joints]  # (4, plans, n)
-        worst = ratios.max(axis=0)
+    def _stop_plans(self, scale: np.ndarray, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The shortest allowed stop plan from each position, velocity and acceleration (3, C): (T, C); and how near
+        each limit it comes, (4, C); above 1: none."""
+        rows = self._stops.roll(motion[1:])
+        rows[:, POSITION] += motion[0] - self._middle
+        farthest = np.maximum.reduce(np.abs(rows), axis=0)
+        ratios = farthest * scale[:, None]  # (4, plans, C)
+        worst = np.maximum.reduce(ratios, axis=0)
         within = worst <= _FULL
         best = within.argmax(axis=0)
-        column = np.arange(len(joints))
-        none = ~within[best, column]
-        if none.any():
+        none = ~within[best, self._joints]
+        if np.count_nonzero(none):
             best[none] = worst[:, none].argmin(axis=0)
-        plans = rows[:, POSITION, best, column] + middle
-        return ratios[:, best, column], np.minimum(np.maximum(plans, self.low[joints]), self.high[joints])
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Pace:
-    """The limits of one tick: 1 / (jerk, acceleration, velocity, half the range) and the velocity itself."""
-
-    scale: np.ndarray  # (4, C)
-    velocity: np.ndarray  # (C,)
-
-
-def _within(most: np.ndarray, least: np.ndarray, velocity: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Which plans, seen from a frame moving with `velocity`, keep jerk, acceleration and velocity: (plans, n)."""
-    most[VELOCITY] += velocity
-    least[VELOCITY] += velocity
-    farthest = np.maximum(most[:POSITION], -least[:POSITION])
-    return (farthest * scale[:POSITION, None]).max(axis=0) <= _FULL
+        plans = rows[:, POSITION, best, self._joints] + self._middle
+        return ratios[:, best, self._joints], np.minimum(np.maximum(plans, self.low), self.high)
 
 
 def _first_broken(ratios: np.ndarray) -> np.ndarray:
@@ -284,10 +254,3 @@ def _first_broken(ratios: np.ndarray) -> np.ndarray:
     for kind in (JERK, ACCELERATION, VELOCITY):  # the last word is velocity's
         kinds[broken[kind]] = kind
     return kinds
-
-
-def _first(within: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of (plans, n) values, for each joint that of the first plan that is within; and whether there is one."""
-    joints = np.arange(values.shape[1])
-    first = np.argmax(within, axis=0)
-    return values[first, joints], within[first, joints]

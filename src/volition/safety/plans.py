@@ -24,12 +24,12 @@ class PlanTable:
     ticks: tuple[int, ...]  # N of each plan
     matrix: np.ndarray  # (longest * 4 * plans, state): for each tick the four kinds of all plans
 
-    def roll(self, motion: tuple[np.ndarray, ...]) -> np.ndarray:
-        """Every kind of every plan at every tick for motions, one (n,) a component: (longest, 4, plans, n).
+    def roll(self, motion: np.ndarray) -> np.ndarray:
+        """Every kind of every plan at every tick for motions (state, n): (longest, 4, plans, n).
 
         The product is far below the size from which a BLAS uses threads, which would wait for other cores in the tick.
         """
-        rows = self.matrix @ np.array(motion)
+        rows = self.matrix @ motion
         return rows.reshape(self.ticks[-1], 4, len(self.ticks), -1)
 
 
@@ -45,6 +45,16 @@ def plan_table(ticks: tuple[int, ...], state: int, dt: float) -> PlanTable:
             matrix[tick, :, plan] = np.stack([jerk, acceleration, velocity, motion[0]])
         matrix[length:, POSITION, plan] = motion[0]
     return PlanTable(ticks=ticks, matrix=matrix.reshape(-1, state))
+
+
+def beside(first: PlanTable, second: PlanTable) -> PlanTable:
+    """The plans of both, as one table over the components of both states; they have the same longest plan."""
+    plans = len(first.ticks), len(second.ticks)
+    state = first.matrix.shape[1], second.matrix.shape[1]
+    matrix = np.zeros((first.ticks[-1], 4, sum(plans), sum(state)))
+    matrix[:, :, : plans[0], : state[0]] = first.matrix.reshape(-1, 4, plans[0], state[0])
+    matrix[:, :, plans[0] :, state[0] :] = second.matrix.reshape(-1, 4, plans[1], state[1])
+    return PlanTable(ticks=(*first.ticks, *second.ticks), matrix=matrix.reshape(-1, sum(state)))
 
 
 def plan_lengths(shortest: int, longest: int, most: int = 9) -> tuple[int, ...]:

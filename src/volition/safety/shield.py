@@ -8,6 +8,7 @@ look-ahead, and what they trim is reported. The two share one memory, so that fa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -58,10 +59,8 @@ class Shield:
         self._names = tuple(joint.name for joint in robot.commanded)
         self._side = [next((side for side in SIDES if joint.group.startswith(side)), "") for joint in robot.commanded]
         self._foresight = self._force = None
-        survey = None
         if collision is not None:
-            survey = Survey(robot, collision, self.config)
-            self._foresight = Foresight(robot, survey)
+            self._foresight = Foresight(robot, Survey(robot, collision, self.config))
             if self.config.hand_force is not None:
                 self._force = HandForce(robot, collision)
         else:
@@ -70,7 +69,7 @@ class Shield:
                     raise ContractError(
                         f"ShieldConfig.{name} needs the robot's model; give the shield a CollisionModel."
                     )
-        self._pacer = Pacer(robot, self.config, survey)
+        self._pacer = Pacer(robot, self.config)
         self._efforts = np.array([joint.effort for joint in robot.commanded]) * (self.config.effort_share or 1.0)
 
     def start(self, state: RobotState, before: ShieldMemory | None = None) -> ShieldMemory:
@@ -114,10 +113,10 @@ class Shield:
         if fault is not None or command is None:
             return self.stop(memory, now, fault or Intervention(stamp=now, reason=reasons.MISSING))
         scene = self._scene(state, memory, around, now)
-        pace = self._pacer.pace(scene, state, memory.since, now, caution)
+        pace = self._pacer.pace(scene, memory.since, now, caution)
         step = self._limiter.step(memory.motion, command.position, pace.speed)
         found: list[Intervention] = []
-        memory, holding = self._press(memory, state, around, step, now, found)
+        forces, holding = self._press(memory, state, around, step, now, found)
         braking = self._strained(state, memory, command.position, now, found)
         held: frozenset[str] = frozenset()
         if self._foresight is not None or braking is not None:
@@ -125,9 +124,7 @@ class Shield:
             if braking is not None:
                 step = self._limiter.merge(step, brake, braking)
             if self._foresight is not None:
-                masks, held, blocks = self._foresight.look(
-                    memory.motion, step, brake, state.position, memory.held, scene, holding
-                )
+                masks, held, blocks = self._foresight.look(memory.motion, step, brake, memory.held, scene, holding)
                 if masks.any():
                     step = self._limiter.merge(step, brake, masks)
                 for block in blocks:
@@ -137,7 +134,7 @@ class Shield:
                         )
                     )
         base = self._trim(command, step, memory, pace, scene, now, found)
-        made = self._remember(memory, step, base, state.position, held, None)
+        made = self._remember(memory, step, base, state.position, held, forces, None)
         sent = Command(stamp=command.stamp, position=step.position, base_velocity=base, chunk_stamp=command.chunk_stamp)
         return sent, made, tuple(found)
 
@@ -149,13 +146,13 @@ class Shield:
         base, _ = self._base.step(np.zeros(3), memory.base_velocity)
         if why.reason == reasons.ESTOP:  # whoever stopped it wants it to begin slowly
             memory = replace(memory, since=now)
-        made = self._remember(memory, step, base, memory.posture, memory.held, why.reason)
+        made = self._remember(memory, step, base, memory.posture, memory.held, memory.forces, why.reason)
         return Command(stamp=now, position=step.position, base_velocity=base), made, (why,)
 
     def _scene(self, state: RobotState, memory: ShieldMemory, around: Obstacles | None, now: float) -> Scene:
         """What the robot is among, seen from where the arms were sent."""
         if self._foresight is None:
-            return Scene()
+            return Scene(posture=state.position)
         posture = state.position.copy()
         posture[self.robot.commanded_index] = memory.motion.position
         return self._foresight.survey.begin(state, posture, around, now)
@@ -168,23 +165,23 @@ class Shield:
         step: Step,
         now: float,
         found: list[Intervention],
-    ) -> tuple[ShieldMemory, frozenset[str]]:
+    ) -> tuple[Mapping[str, np.ndarray], frozenset[str]]:
         """The forces on the hands, and the sides that must not go on because theirs is too high."""
         most = self.config.hand_force
         if self._force is None or most is None:
-            return memory, frozenset()
+            return memory.forces, frozenset()
         sensed: Mapping[str, Vector] = {} if around is None else around.forces
         forces, jacobians = self._force.estimate(state, sensed, memory.forces)
         change = step.plan[-1] - memory.motion.position
         holding: set[str] = set()
         for side, force in forces.items():
-            size = float(np.linalg.norm(force))
+            size = math.sqrt(float(force @ force))
             if size > most and not self._force.gives_way(side, jacobians[side], change, force):
                 holding.add(side)
                 found.append(
                     Intervention(stamp=now, reason=reasons.FORCE, where=f"{side}_hand", before=size, after=most)
                 )
-        return replace(memory, forces=forces), frozenset(holding)
+        return forces, frozenset(holding)
 
     def _strained(
         self, state: RobotState, memory: ShieldMemory, target: np.ndarray, now: float, found: list[Intervention]
@@ -193,7 +190,10 @@ class Shield:
         if self.config.effort_share is None:
             return None
         effort = state.effort[self.robot.commanded_index]
-        braking = (np.abs(effort) > self._efforts) & ((target - memory.motion.position) * effort > 0)
+        high = np.abs(effort) > self._efforts
+        if not np.count_nonzero(high):
+            return None
+        braking = high & ((target - memory.motion.position) * effort > 0)
         if not braking.any():
             return None
         for at in np.flatnonzero(braking).tolist():
@@ -241,6 +241,7 @@ class Shield:
         base: np.ndarray,
         posture: np.ndarray,
         held: frozenset[str],
+        forces: Mapping[str, np.ndarray],
         fault: str | None,
     ) -> ShieldMemory:
         return ShieldMemory(
@@ -249,7 +250,7 @@ class Shield:
             posture=posture,
             since=memory.since,
             held=held,
-            forces=memory.forces,
+            forces=forces,
             fault=fault,
         )
 
@@ -273,8 +274,8 @@ class Shield:
         if command.position.shape != (len(self._names),):
             return fault(reasons.SHAPE, "position", f"shape {command.position.shape}; wanted ({len(self._names)},)")
         for values, names in ((command.position, self._names), (command.base_velocity, AXES)):
-            bad = np.flatnonzero(~np.isfinite(values)).tolist()
-            if bad:
+            if not np.isfinite(values).all():
+                bad = np.flatnonzero(~np.isfinite(values)).tolist()
                 more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
                 return fault(reasons.NOT_FINITE, names[bad[0]], f"{values[bad[0]]}{more}")
         for name, stamp in (("command.stamp", command.stamp), ("command.chunk_stamp", command.chunk_stamp)):

@@ -3,14 +3,14 @@
     CollisionModel (one posture's kinematics) + obstacles + the feet -> {what: metres beyond its margin}
 
 Every entry is treated alike by the look-ahead: a step that would leave less than none, and less than there is now,
-is refused for the arms that cause it.
+is refused for the arms that cause it. What no posture of a tick can come near to is left out of that tick's surveys:
+the distance now, less the farthest that the joints can take each part of an arm, is still more than is looked at.
 """
 
 # MuJoCo ships no type stubs: strict checking would report every use of it.
 # pyright: basic, reportAttributeAccessIssue=false
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import mujoco
@@ -19,111 +19,155 @@ import numpy as np
 from volition.errors import ContractError
 from volition.robots.g1_assets import GRASP_CENTRE
 from volition.safety import reasons
-from volition.safety.collision import REACH, SIDES, CollisionModel
+from volition.safety.balance import Feet, Support
+from volition.safety.carried import Carried, Part
+from volition.safety.collision import REACH, SIDES, CollisionModel, Pair
 from volition.safety.config import ShieldConfig
 from volition.safety.cover import Cover
 from volition.safety.field import Field, Shapes
+from volition.safety.frames import matrix
 from volition.safety.obstacles import Obstacles
-from volition.transforms.rotation import rotate
 from volition.types import RobotSpec, RobotState
 
 Key = tuple[str, int, int]  # reason, and two numbers that say between what
+_ROUNDING = 1e-9  # m
+# The walking robot as a column of balls in the pelvis frame: heights and radius, m; arms at its sides are inside.
+COLUMN: np.ndarray = np.array([[0.0, 0.0, height] for height in np.arange(-0.65, 0.56, 0.15)]).T  # (3, S)
+_GIRTH = 0.30
 
 
 @dataclass
 class Scene:
-    """What is the same for all postures of a tick."""
+    """What is the same for all postures of a tick. Rooms and distances here are those now."""
 
+    posture: np.ndarray  # (J,) commanded joints as sent, others as measured
     whole: Field | None = None  # all obstacles
-    field: Field | None = None  # those that a step could meet
-    arms: dict[str, np.ndarray] | None = None  # distance of each place to each side now, (P,), of `whole`
-    quaternion: np.ndarray | None = None
-    normals: np.ndarray | None = None  # of the support polygon, (E, 2)
-    edges: np.ndarray | None = None  # (E,)
+    arms: np.ndarray | None = None  # distance of each place of `whole` to each side, (2, P)
+    column: np.ndarray | None = None  # distance of each place of `whole` to each ball of the walking robot, (P, S)
+    field: Field | None = None  # the obstacles that a step could meet
+    met: np.ndarray | None = None  # as `arms`, of `field`
+    walls: np.ndarray | None = None  # room of each hand to its workspace, (2,); None: it is not looked at
+    support: Support | None = None  # None: balance is not looked at
+    over: np.ndarray | None = None  # of what the arms do not move, its part in the centre of mass, (3,)
+    balance: float = np.inf  # how far inside the feet the centre of mass is, m
+    touching: dict[Pair, float] | None = None  # as the collision model says, once it was asked
 
 
 class Survey:
-    """Pure but for MuJoCo's scratch data inside the collision model."""
+    """Pure but for scratch data, MuJoCo's inside the collision model and that of the carried points."""
 
     def __init__(self, robot: RobotSpec, collision: CollisionModel, config: ShieldConfig) -> None:
         self.collision, self.config = collision, config
         self.cover = Cover(collision)
         self._model, self._data = collision.compiled
-        self._workspace = [
-            (number, self._hand(side), *np.array(config.workspace[side]))
-            for number, side in enumerate(SIDES)
-            if config.workspace is not None and side in config.workspace
-        ]
+        self._balls = len(self.cover.bodies)
+        boxes = [(config.workspace or {}).get(side, ((-np.inf,) * 3, (np.inf,) * 3)) for side in SIDES]
+        self._low, self._high = np.array(boxes).transpose(1, 2, 0)  # (3, 2) each
         self._mass = self._model.body_mass / self._model.body_mass.sum()
-        self._feet = self._sole_points(robot)
+        self._feet = Feet(robot, collision) if config.balance_margin is not None else None
+        self.carried = Carried(collision, self._parts())
+        self._levers = self.carried.levers(robot)[:, self._balls :]  # (C, 3)
+        self._points = np.concatenate([np.zeros((3, self._balls)), COLUMN], axis=1)
+        self._radii = np.concatenate([self.cover.radius, np.full(COLUMN.shape[1], _GIRTH)])
         self._shapes: Shapes | None = None
 
     def begin(self, state: RobotState, posture: np.ndarray, obstacles: Obstacles | None, now: float) -> Scene:
-        """`posture`: where the commanded joints were sent and the others are. Leaves its kinematics in the model."""
-        scene = Scene(quaternion=state.base_quaternion)
+        """`posture`: where the commanded joints were sent and the others are."""
+        scene = Scene(posture=posture)
         some = obstacles is not None and bool(obstacles.shapes)
-        if not some and self.config.balance_margin is None:
+        if not some and self._feet is None and self.config.workspace is None:
             return scene
-        self._data.qpos[self.collision.address] = posture
-        mujoco.mj_kinematics(self._model, self._data)
-        if self.config.balance_margin is not None:
-            scene.normals, scene.edges = self._support(state.base_quaternion)
+        self.collision.place(posture)
+        self.carried.note(0)
+        places = self.carried.places(1)
+        if self.config.workspace is not None:
+            scene.walls = self._walls(places)
+        if self._feet is not None:
+            scene.support = self._feet.support(matrix(state.base_quaternion))
+            mass = self._mass @ self._data.xipos - self._data.xpos[1]
+            scene.over = mass - places[0, :, -1]
+            scene.balance = scene.support.room(mass[None])
         if obstacles is not None and some:
             if self._shapes is None or self._shapes.obstacles is not obstacles:
-                self._shapes = Shapes(obstacles)
-            whole = scene.whole = Field(self._shapes, state, now)
-            scene.arms = dict(zip(SIDES, self._nearest(whole, [self.cover.centres()]), strict=True))
+                self._shapes = Shapes(obstacles, self.config)
+            scene.whole = Field(self._shapes, state, now)
+            self._points[:, : self._balls] = places[0, :, : self._balls]
+            distances = scene.whole.distance(self._points) - self._radii
+            scene.arms, scene.column = self._of_sides(distances[:, : self._balls]), distances[:, self._balls :]
         return scene
 
-    def narrow(self, scene: Scene, travel: float) -> None:
-        """Look only at obstacles that an arm could come near to when no part of it goes farther than `travel`, m."""
-        scene.field = None
+    def narrow(self, scene: Scene, travel: float, turns: np.ndarray) -> None:
+        """Look only at what a step could come near to: no part of an arm goes farther than `travel`, m, and no
+        commanded joint turns farther than `turns`, rad, (C,)."""
+        release = self.config.collision_release
+        scene.field = scene.met = None
         if scene.whole is not None and scene.arms is not None:
-            margins = np.array([self.margin(scene.whole, obstacle) for obstacle in range(len(scene.whole.names))])
-            reached = travel + self.config.collision_release + margins[scene.whole.of]
-            near = np.flatnonzero(np.minimum(*scene.arms.values()) < reached)
-            scene.field = scene.whole.only(near) if near.size else None
+            near = (np.minimum.reduce(scene.arms, axis=0) < travel + release + scene.whole.margins).nonzero()[0]
+            if near.size:
+                scene.field, scene.met = scene.whole.only(near), scene.arms[:, near]
+        if scene.walls is not None or scene.support is not None:
+            left, right, mass = (turns @ self._levers + release + _ROUNDING).tolist()
+            if scene.walls is not None and scene.walls[0] >= left and scene.walls[1] >= right:
+                scene.walls = None
+            if scene.balance - (self.config.balance_margin or 0.0) >= mass:
+                scene.support = None
 
-    def rooms(self, postures: Iterable[np.ndarray], scene: Scene) -> dict[Key, float]:
-        """For whatever is near: the least room beyond the margin over these postures, m."""
-        config = self.config
+    def rooms(
+        self, postures: np.ndarray, scene: Scene, below: float = np.inf, known: int = 0
+    ) -> tuple[dict[Key, float], list[int]]:
+        """Of all but the robot itself: the least room beyond the margin over these postures (P, J), m; what has less
+        than `below`. And the postures in which the robot may have less to itself, which `touching` tells.
+
+        Of the first `known` postures only what both arms have a part in is asked.
+        """
         found: dict[Key, float] = {}
-        centres: list[np.ndarray] = []
-        for posture in postures:
-            for pair, distance in self.collision.near(posture).items():
-                _least(found, (reasons.SELF_COLLISION, *pair), distance - config.collision_margin)
-            if scene.field is not None:
-                centres.append(self.cover.centres())
-            for number, hand, low, high in self._workspace:
-                body, offset = hand
-                at = self._data.xpos[body] + self._data.xmat[body].reshape(3, 3) @ offset - self._data.xpos[1]
-                _least(found, (reasons.WORKSPACE, number, 0), float(min((at - low).min(), (high - at).min())))
-            if config.balance_margin is not None and scene.normals is not None:
-                _least(found, (reasons.BALANCE, 0, 0), self.balance(scene) - config.balance_margin)
+        if not known and scene.field is None and scene.walls is None and scene.support is None:
+            return found, list(range(len(postures)))
+        for number, posture in enumerate(postures):
+            self.collision.place(posture)
+            self.carried.note(number)
+        places = self.carried.places(len(postures))  # (P, 3, N)
+        near = self._crossing(places[:known], below) + list(range(known, len(postures)))
+        if scene.support is not None:
+            room = scene.support.room(places[:, :, -1] + scene.over) - (self.config.balance_margin or 0.0)
+            if room < below:
+                found[reasons.BALANCE, 0, 0] = room
+        if known == len(postures):
+            return found, near
+        places = places[known:]
+        if scene.walls is not None:
+            for number, room in enumerate(self._walls(places).tolist()):
+                if room < below:
+                    found[reasons.WORKSPACE, number, 0] = room
         if scene.field is not None:
-            for number, nearest in enumerate(self._nearest(scene.field, centres)):
-                for obstacle, distance in zip(scene.field.of.tolist(), nearest.tolist(), strict=True):
-                    key = (reasons.OBSTACLE, number, obstacle)
-                    _least(found, key, distance - self.margin(scene.field, obstacle))
-        return found
+            distances = scene.field.distance(places[:, :, : self._balls])  # (P, places, S)
+            distances = np.minimum.reduce(distances, axis=0) - self.cover.radius
+            rooms = self._of_sides(distances) - scene.field.margins
+            for number, place in np.argwhere(rooms < below).tolist():
+                _least(found, (reasons.OBSTACLE, number, int(scene.field.of[place])), float(rooms[number, place]))
+        return found, near
 
-    def balance(self, scene: Scene) -> float:
-        """How far inside the feet the centre of mass is, m, at the posture asked for last."""
-        assert scene.quaternion is not None
-        assert scene.normals is not None
-        assert scene.edges is not None
-        mass = rotate(scene.quaternion, self._mass @ self._data.xipos - self._data.xpos[1])[:2]
-        return float((scene.edges - scene.normals @ mass).min())
+    def touching(self, posture: np.ndarray, sides: frozenset[str], below: float) -> dict[Key, float]:
+        """The room of arms of these sides to the robot itself, where it has less than `below`."""
+        margin = self.config.collision_margin
+        pairs = self.collision.near(posture, min(REACH, below + margin + _ROUNDING), sides)
+        return {(reasons.SELF_COLLISION, *pair): distance - margin for pair, distance in pairs.items()}
 
-    def margin(self, field: Field, obstacle: int) -> float:
-        own = field.margins[obstacle]
-        if own == own:
-            return float(own)
-        return self.config.person_margin if field.people[obstacle] else self.config.thing_margin
-
-    def beyond(self, key: Key) -> float:
-        """What a room of this kind is less than its largest that is looked at: rooms larger are left out."""
-        return REACH - self.config.collision_margin if key[0] == reasons.SELF_COLLISION else np.inf
+    def room_now(self, key: Key, scene: Scene) -> float:
+        """As `rooms`, of one entry, where the arms were sent; the most that is looked at when it has more."""
+        reason, first, second = key
+        if reason == reasons.SELF_COLLISION:
+            if scene.touching is None:
+                scene.touching = self.collision.near(scene.posture)
+            return scene.touching.get((first, second), REACH) - self.config.collision_margin
+        if reason == reasons.WORKSPACE and scene.walls is not None:
+            return float(scene.walls[first])
+        if reason == reasons.BALANCE:
+            return scene.balance - (self.config.balance_margin or 0.0)
+        assert scene.field is not None
+        assert scene.met is not None
+        places = scene.field.of == second
+        return float((scene.met[first, places] - scene.field.margins[places]).min())
 
     def sides(self, key: Key) -> frozenset[str]:
         """Whose arms could make more room."""
@@ -143,43 +187,45 @@ class Survey:
             return f"{SIDES[first]}_hand", 0.0
         if reason == reasons.BALANCE:
             return "centre_of_mass", self.config.balance_margin or 0.0
-        assert scene.whole is not None
-        return f"{SIDES[first]}_arm/{scene.whole.names[second]}", self.margin(scene.whole, second)
+        assert scene.field is not None
+        margin = float(scene.field.margins[scene.field.of == second][0])
+        return f"{SIDES[first]}_arm/{scene.field.names[second]}", margin
 
-    def _nearest(self, field: Field, centres: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """From each arm, over all postures of the balls, to each place, (P,): left and right."""
-        distance = field.distance(np.concatenate(centres)).reshape(len(field.of), len(centres), -1)
-        distance = distance.min(axis=1) - self.cover.radius  # (P, S)
-        return distance[:, : self.cover.lefts].min(axis=1), distance[:, self.cover.lefts :].min(axis=1)
+    def _crossing(self, places: np.ndarray, below: float) -> list[int]:
+        """The postures (P, 3, N) in which the arms may have less than `below` to each other: not seen side by side."""
+        if len(places) == 0:
+            return []
+        across, lefts = places[:, 1, : self._balls], self.cover.lefts  # y is to the left
+        gap = (across - self.cover.radius)[:, :lefts].min(axis=1)
+        gap -= (across + self.cover.radius)[:, lefts:].max(axis=1)
+        return (gap < below + self.config.collision_margin + _ROUNDING).nonzero()[0].tolist()
 
-    def _support(self, quaternion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Normals and offsets of lines that bound both feet seen from above; among them all edges of their hull."""
-        bodies, offsets = self._feet
-        turn = self._data.xmat.reshape(-1, 3, 3)[bodies]
-        points = self._data.xpos[bodies] + np.einsum("sij,sj->si", turn, offsets) - self._data.xpos[1]
-        flat = rotate(quaternion, points)[:, :2]
-        ways = (flat[:, None] - flat[None]).reshape(-1, 2)
-        length = np.hypot(*ways.T)
-        ways = ways[length > 1e-6] / length[length > 1e-6, None]
-        normals = np.stack([ways[:, 1], -ways[:, 0]], axis=1)
-        return normals, (normals @ flat.T).max(axis=1)
+    def _of_sides(self, balls: np.ndarray) -> np.ndarray:
+        """Each side's least of values of the balls: (P, S) -> (2, P)."""
+        return np.minimum.reduceat(balls, (0, self.cover.lefts), axis=1).T
 
-    def _hand(self, side: str) -> tuple[int, np.ndarray]:
-        """The body that carries the hand, and its grasp centre in that body's frame."""
-        body = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_BODY, f"{side}_wrist_yaw_link")
-        if body < 0:
-            raise ContractError(f"The collision model has no body {side}_wrist_yaw_link, whose workspace was given.")
-        return body, np.array(GRASP_CENTRE[side])
+    def _walls(self, places: np.ndarray) -> np.ndarray:
+        """The least room of each hand to the walls of its workspace, (2,)."""
+        hands = places[:, :, self._balls : -1]
+        room = np.minimum(hands - self._low, self._high - hands)  # (P, 3, 2)
+        return np.minimum.reduce(room.reshape(-1, len(SIDES)), axis=0)
 
-    def _sole_points(self, robot: RobotSpec) -> tuple[np.ndarray, np.ndarray]:
-        """The lowest collision geoms of the last bodies of the legs: bodies, places in their frames."""
-        model = self._model
-        legs = {int(model.jnt_bodyid[model.joint(joint.name).id]) for joint in robot.group("legs")}
-        ends = [body for body in legs if not any(model.body_parentid[other] == body for other in legs)]
-        geoms = [geom for geom in range(model.ngeom) if model.geom_bodyid[geom] in ends]
-        if self.config.balance_margin is not None and len(geoms) < 3:
-            raise ContractError(f"{robot.name}'s model has no feet that a centre of mass could be kept over.")
-        return model.geom_bodyid[geoms].astype(np.intp), model.geom_pos[geoms].copy()
+    def _parts(self) -> list[Part]:
+        """The columns that are looked at: the balls, the hands' grasp centres, the arms' part in the centre of mass."""
+        parts = self.cover.parts()
+        for number, side in enumerate(SIDES):
+            if side in (self.config.workspace or {}):
+                body = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_BODY, f"{side}_wrist_yaw_link")
+                if body < 0:
+                    raise ContractError(
+                        f"The collision model has no body {side}_wrist_yaw_link, whose workspace was given."
+                    )
+                parts.append(Part(column=self._balls + number, body=body, offset=np.array(GRASP_CENTRE[side])))
+        for body, side in enumerate(self.collision.body_sides):
+            if side:
+                offset, share = self._model.body_ipos[body].copy(), float(self._mass[body])
+                parts.append(Part(column=self._balls + len(SIDES), body=body, offset=offset, share=share))
+        return parts
 
 
 def _least(found: dict[Key, float], key: Key, room: float) -> None:
