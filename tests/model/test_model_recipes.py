@@ -122,7 +122,7 @@ def test_a_question_is_answered_by_the_first_picture_alone_as_if_it_had_been_tol
     assert losses[-1] < 0.25 * losses[0]
     with torch.no_grad():
         told = model.eval().think(replace(seen, sentences=asked)).context.spots
-        words = model.reader(model.language(asked)) if model.reader is not None else model.language(asked)
+        words = model.language(asked) if model.reader is None else model.reader(model.language(asked), asked.ids)
         alone = model.fusion.seek(model.views.first(seen.images, words.pooled), words)
     assert told is not None
     torch.testing.assert_close(alone.heat[:, 0], told.heat[:, -len(of.cameras)], rtol=0, atol=1e-4)

@@ -73,8 +73,9 @@ def test_a_reader_sees_no_padding_and_keeps_what_the_encoder_said() -> None:
     reader = Reader(ReaderConfig(width=8, heads=2, questions=3), words=16).eval()
     tokens = torch.randn(2, 5, 16)
     padded = torch.cat([tokens, torch.full((2, 3, 16), 7.0)], dim=1)
+    ids = torch.arange(16).reshape(2, 8)
     with torch.no_grad():
-        plain, more = reader(words_of(tokens, [5, 4])), reader(words_of(padded, [5, 4]))
+        plain, more = reader(words_of(tokens, [5, 4]), ids[:, :5]), reader(words_of(padded, [5, 4]), ids)
     assert plain.pooled.shape == (2, 16 + 3 * 8) == (2, reader.width)
     assert torch.allclose(plain.pooled, more.pooled, atol=1e-6)
     assert torch.equal(plain.tokens, tokens)
@@ -87,12 +88,38 @@ def test_a_reader_hears_the_order_of_words_that_pooling_loses() -> None:
     place = torch.randn(4, 16)  # an encoder's tokens know where they stand
     a, b = torch.randn(16), torch.randn(16)
     one, other = (torch.stack(rows) + place[:2] for rows in ((a, b), (b, a)))
+    ids = torch.zeros(1, 2, dtype=torch.long)
     with torch.no_grad():
-        first, second = reader(words_of(one[None], [2])), reader(words_of(other[None], [2]))
+        first, second = reader(words_of(one[None], [2]), ids), reader(words_of(other[None], [2]), ids)
     assert torch.allclose(one.mean(0), other.mean(0), atol=1e-6)
     assert (first.pooled - second.pooled).abs().max() > 1e-3
+
+
+def test_a_reader_looks_up_what_it_was_taught_and_nothing_else() -> None:
+    """Two words that the encoder cannot tell apart get different meanings; a word that was never taught adds nothing."""
+    torch.manual_seed(0)
+    reader = Reader(ReaderConfig(width=8, heads=2, lexicon=50), words=16)
+    plain = Reader(ReaderConfig(width=8, heads=2), words=16)
+    plain.load_state_dict({name: value for name, value in reader.state_dict().items() if "lexicon" not in name})
+    alike = words_of(torch.randn(1, 1, 16).expand(2, 3, 16), [3, 3])
+    left, right, unknown = (torch.tensor([[5, 6, word]]) for word in (7, 8, 9))
+    taught = torch.cat([left, right])
+    assert torch.equal(reader(alike, taught).pooled, plain(alike, taught).pooled)
+    optimiser = torch.optim.Adam(reader.parameters(), 0.02)
+    for _ in range(20):
+        pooled = reader(alike, taught).pooled
+        optimiser.zero_grad()
+        (pooled[1, 16] - pooled[0, 16]).backward()
+        optimiser.step()
+    with torch.no_grad():
+        apart = reader(alike, taught).pooled
+        assert (apart[0] - apart[1]).abs().max() > 0.1
+        assert reader.lexicon is not None
+        assert not reader.lexicon(unknown[:, 2:]).any()
 
 
 def test_a_reader_without_questions_is_refused() -> None:
     with pytest.raises(ContractError, match="questions are at least 1"):
         ReaderConfig(questions=0)
+    with pytest.raises(ContractError, match="lexicon at least 0"):
+        ReaderConfig(lexicon=-1)

@@ -95,7 +95,7 @@ class VLA(nn.Module):
 
     def _words(self, sentences: Sentences) -> Words:
         words = self.language(sentences)
-        return words if self.reader is None else self.reader(words)
+        return words if self.reader is None else self.reader(words, sentences.ids)
 
     def act(self, inputs: Inputs, *, rng: torch.Generator | None = None) -> Tensor:
         """(B, K, A) in the model's scale."""
