@@ -70,7 +70,7 @@ def words_of(tokens: Tensor, real: list[int]) -> Words:
 
 def test_a_reader_sees_no_padding_and_keeps_what_the_encoder_said() -> None:
     torch.manual_seed(0)
-    reader = Reader(ReaderConfig(width=8, heads=2, questions=3), words=16).eval()
+    reader = Reader(ReaderConfig(width=8, heads=2, questions=3, lexicon=0), words=16).eval()
     tokens = torch.randn(2, 5, 16)
     padded = torch.cat([tokens, torch.full((2, 3, 16), 7.0)], dim=1)
     ids = torch.arange(16).reshape(2, 8)
@@ -99,7 +99,7 @@ def test_a_reader_looks_up_what_it_was_taught_and_nothing_else() -> None:
     """Two words that the encoder cannot tell apart get different meanings; a word that was never taught adds nothing."""
     torch.manual_seed(0)
     reader = Reader(ReaderConfig(width=8, heads=2, lexicon=50), words=16)
-    plain = Reader(ReaderConfig(width=8, heads=2), words=16)
+    plain = Reader(ReaderConfig(width=8, heads=2, lexicon=0), words=16)
     plain.load_state_dict({name: value for name, value in reader.state_dict().items() if "lexicon" not in name})
     alike = words_of(torch.randn(1, 1, 16).expand(2, 3, 16), [3, 3])
     left, right, unknown = (torch.tensor([[5, 6, word]]) for word in (7, 8, 9))

@@ -358,8 +358,11 @@ def test_real_time_is_kept_beside_a_slow_policy(rig, load):
 
 
 def test_real_time_misses_are_counted_and_not_made_up(rig):
+    stalled = []
+
     def stall(tick):
-        if tick.index == 10:
+        if tick.index >= 10 and not stalled:  # a busy machine may leave the tenth out
+            stalled.append(tick.index)
             time.sleep(0.15)
 
     run = rig(clock=RealClock(), on_tick=stall, rest_s=0.0)

@@ -115,7 +115,7 @@ class Maker:
 
     def reader(self, language: LanguageEncoder[Any], **settings: Any) -> Reader:
         """What learns to read on top of an encoder; the parts after it are made for its width."""
-        cut = {"width": 8, "heads": 2, "questions": 2} if self.size == "test" else {}
+        cut = {"width": 8, "heads": 2, "questions": 2, "lexicon": 64} if self.size == "test" else {}
         return Reader(self._config(ReaderConfig, "reader", {**cut, **settings}), words=language.width)
 
     def views(

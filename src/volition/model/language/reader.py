@@ -30,7 +30,7 @@ class ReaderConfig:
     heads: int = 4
     layers: int = 1
     questions: int = 4
-    lexicon: int = 0
+    lexicon: int = 4096
 
     def __post_init__(self) -> None:
         if min(self.width, self.heads, self.questions) < 1 or min(self.layers, self.lexicon) < 0:
