@@ -17,6 +17,7 @@ from volition.ros.markers import ADD, CUBE, CYLINDER, DELETE, DELETEALL, SPHERE,
 from volition.ros.stamps import SimulatedTime
 from volition.safety import reasons
 from volition.safety.collision import CollisionModel
+from volition.safety.config import ShieldConfig
 from volition.safety.field import Field, Shapes
 from volition.safety.guard import Guard
 from volition.safety.obstacles import Obstacles, Surroundings
@@ -97,7 +98,8 @@ def test_a_shape_holds_its_whole_marker_and_little_more(
     kind: int, size: tuple[float, float, float], most: float
 ) -> None:
     shape = shape_of(marker(kind=kind, size=size, at=(1.0, -2.0, 0.5), wxyz=tuple(TURNED.tolist())))
-    field = Field(Shapes(Obstacles(stamp=0.0, shapes=(shape,), frame="pelvis")), state(0.0), 0.0)
+    obstacles = Obstacles(stamp=0.0, shapes=(shape,), frame="pelvis")
+    field = Field(Shapes(obstacles, ShieldConfig()), state(0.0), 0.0)
     random = np.random.default_rng(0)
     inside = random.uniform(-1, 1, (4000, 3))
     if kind == SPHERE:
@@ -108,9 +110,12 @@ def test_a_shape_holds_its_whole_marker_and_little_more(
     def world(points: np.ndarray) -> np.ndarray:
         return rotate(np.broadcast_to(TURNED, (len(points), 4)), points) + np.array([1.0, -2.0, 0.5])
 
-    assert field.distance(world(inside * np.array(size) / 2)).max() <= 1e-9
+    def distance(points: np.ndarray) -> np.ndarray:
+        return field.distance(world(points).T)
+
+    assert distance(inside * np.array(size) / 2).max() <= 1e-9
     beyond = (1.0 + 2 * (most + 1e-6) / np.array(size)) * np.eye(3)  # on each axis, so far outside the marker
-    assert field.distance(world(beyond * np.array(size) / 2)).min() > 0
+    assert distance(beyond * np.array(size) / 2).min() > 0
 
 
 def test_people_are_those_in_the_namespace_people() -> None:
