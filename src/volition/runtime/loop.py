@@ -46,11 +46,10 @@ class Loop:
 
     Who has to act between the ticks calls `start`, and then `step` as often as wanted.
 
-    `settle_s`: after the policy says done or failed, its chunk plays out and this passes. `rest_s`: every run ends
-    with the arms still and the base brought to a stand within this. `late_s`: a control tick that begins later
-    than this is a miss. `oversight`: a person who may pause, take over and approve. `doubt`: what is done when the policy
-    is unsure. `sight`: pictures that cannot be believed are a fault. `anchor` tells where the robot is in the executor's action space, if somebody knows: the
-    first chunk then starts there.
+    `settle_s`: after the policy says done or failed, its chunk plays out and this passes. `rest_s`: every run ends with the arms still and the base
+    brought to a stand within this. `late_s`: a control tick that begins later than this is a miss. `oversight`: a person who may pause, take over
+    and approve. `doubt`: what is done when the policy is unsure. `sight`: pictures that cannot be believed are a fault. `anchor` tells where the
+    robot is in the executor's action space, if somebody knows: the first chunk then starts there.
     """
 
     def __init__(
