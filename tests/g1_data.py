@@ -11,7 +11,17 @@ from typing import Any
 import numpy as np
 
 from volition.body.proprioception import Proprioception
-from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS, TRUTH_THINGS, image_feature, vector_feature
+from volition.data.feature import (
+    ACTION,
+    IMAGES,
+    LOOK,
+    STATE,
+    TRUTH,
+    TRUTH_CELLS,
+    TRUTH_THINGS,
+    image_feature,
+    vector_feature,
+)
 from volition.data.writer import DatasetWriter
 from volition.robots.g1 import g1
 from volition.sim.choices import layout
@@ -107,8 +117,10 @@ def make(
     robot: str = ROBOT.name,
     fps: float = FPS,
     sizes: Sequence[int] | None = None,
+    look: bool = False,
 ) -> Path:
-    """Episode i is of skill i, in turn. `cameras`: which, and in which order they are stored, in these `sizes`."""
+    """Episode i is of skill i, in turn. `cameras`: which, and in which order they are stored, in these `sizes`; `look`:
+    nothing is done in them."""
     pixels = dict(zip(cameras, sizes or [PIXELS] * len(cameras), strict=True))
     names = tuple(states) if states is not None else proprioception().names
     features = (
@@ -129,5 +141,5 @@ def make(
                 values[STATE] = proprioception().vector(seen.state)[: len(names)]
                 values[ACTION] = action_at(episode, frame)
                 writer.add_frame(values | (truth_at(episode, frame, len(of.goals)) if truth else {}), f"do {skill}")
-            writer.end_episode(success=True, info=info_of(skill, of) if scenes else {"skill": skill})
+            writer.end_episode(success=True, info=(info_of(skill, of) if scenes else {"skill": skill}) | {LOOK: look})
     return folder

@@ -30,7 +30,7 @@ from volition.model.command import ModelsCommand
 from volition.ros.config import ListenConfig, McapConfig, Ros1Config, Ros2Config
 from volition.safety.configs import FaultsConfig, PreflightConfig, ReportConfig, SafetyConfig
 from volition.serve.configs import ServeConfig
-from volition.teach.configs import GenerateConfig, ScenesConfig
+from volition.teach.configs import GenerateConfig, LooksConfig, ScenesConfig
 from volition.train.command import TrainCommand
 
 DESCRIPTION = "Volition: from what a humanoid sees and is told to what it does, behind a shield."
@@ -45,6 +45,7 @@ class DataConfig:
 
     command: (
         Annotated[GenerateConfig, tyro.conf.subcommand("generate")]
+        | Annotated[LooksConfig, tyro.conf.subcommand("looks")]
         | Annotated[ScenesConfig, tyro.conf.subcommand("scenes")]
         | Annotated[ConvertConfig, tyro.conf.subcommand("convert")]
         | Annotated[CheckConfig, tyro.conf.subcommand("check")]
@@ -105,6 +106,7 @@ FUNCTIONS: dict[type, str] = {
     SimConfig: "volition.eval.scene_page:sim",
     DoctorConfig: "volition.doctor:doctor",
     GenerateConfig: "volition.teach.generate:generate",
+    LooksConfig: "volition.teach.looks:looks",
     ScenesConfig: "volition.teach.scenes:scenes",
     ModelsCommand: "volition.model.table:models",
     McapConfig: "volition.ros.mcap:mcap",

@@ -23,7 +23,7 @@ class Reference:
     """Arms, with the program built and solved by mink."""
 
     def __init__(self) -> None:
-        model = ours._arms_only()
+        model = ours.arms_only()
         names = [model.joint(index).name for index in range(model.njnt)]
         self._waist = np.array([name.startswith("waist") for name in names])
         self._from = np.array([ROBOT.joint_names.index(name) for name in names])

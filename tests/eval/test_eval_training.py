@@ -95,7 +95,7 @@ def test_what_was_trained_loads_and_acts(data: Path, trained: Path) -> None:
     found = load(trained / "last")
     shapes = found.design.shapes
     assert acts(trained / "last").shape == (10, 17)
-    assert (shapes.cameras, shapes.picture, shapes.state, shapes.space) == (CAMERAS, (32, 32), 48, "unitree_g1/ee")
+    assert (shapes.cameras, shapes.picture, shapes.state, shapes.space) == (CAMERAS, (32, 32), 54, "unitree_g1/ee")
     assert shapes.tasks == ("chain", "press_button")
     assert (found.design.recipe, found.design.size, found.design.dt) == ("quick", "test", 0.1)
     assert found.codec.frame == "absolute"
@@ -334,7 +334,7 @@ def test_a_run_is_not_begun_over_another(data: Path, trained: Path, capsys: pyte
 
 def test_numbers_that_hardly_vary_are_said(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prepare(command(data, tmp_path))
-    assert "stay in their own unit: base.forward, base.left" in capsys.readouterr().err
+    assert "stay in their own unit: torso.x, torso.z, base.forward, base.left" in capsys.readouterr().err
 
 
 # ---- closed loop

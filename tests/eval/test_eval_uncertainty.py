@@ -163,7 +163,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = Dataset(make(folder / "data", (20, 20, 20), skills=("press_button",)))
     view, spec = BatchConfig(chunk=6, phrases=1), TAUGHT.action("ee")
     shapes = Shapes(
-        cameras=view.cameras, picture=(PIXELS, PIXELS), state=48, actions=17, chunk=6, space="unitree_g1/ee"
+        cameras=view.cameras, picture=(PIXELS, PIXELS), state=54, actions=17, chunk=6, space="unitree_g1/ee"
     )
     design = Design(recipe="flow", size="test", shapes=shapes)
     torch.manual_seed(0)

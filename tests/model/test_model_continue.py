@@ -137,7 +137,7 @@ def taught(dataset: Dataset, recipe: str, **changes: Any) -> Checkpoint:
         recipe=recipe,
         size="test",
         shapes=Shapes(
-            cameras=view.cameras, picture=(PIXELS, PIXELS), state=48, actions=len(EE.names), chunk=CHUNK, space="unitree_g1/ee"
+            cameras=view.cameras, picture=(PIXELS, PIXELS), state=54, actions=len(EE.names), chunk=CHUNK, space="unitree_g1/ee"
         ),
     )  # fmt: skip
     torch.manual_seed(0)

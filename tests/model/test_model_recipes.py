@@ -136,7 +136,10 @@ def test_a_chunk_without_truth_is_learned_all_the_same() -> None:
     seen, wanted = inputs(model, of, list(SENTENCES[:2])), targets(model, of, 2)
     bare = Targets(actions=wanted.actions, real=wanted.real)
     assert set(model.losses(seen, bare)) == {"l1"}
-    assert set(model.losses(seen, wanted)) == {"l1", "position", "spot", "spot_point", "finished"}
+    terms = {"l1", "position", "spot", "spot_point", "finished"}
+    assert set(model.losses(seen, wanted)) == terms
+    placed = built("quick", options={"fusion": {"places": True}})
+    assert set(placed.losses(seen, wanted)) == {*terms, "spot_place"}
 
 
 def test_the_actions_before_and_a_history_reach_any_recipe() -> None:
@@ -186,6 +189,7 @@ def test_a_task_that_is_given_goes_before_the_one_that_is_guessed() -> None:
         ("quick", {"language": {"pool": "first"}}, lambda m: m.language.config.pool == "first"),
         ("resnet-regression", {"language": {"family": "small"}}, lambda m: m.language.width == 32),
         ("quick", {"fusion": {"family": "joint", "layers": 2}}, lambda m: len(m.fusion.blocks) == 2),
+        ("quick", {"fusion": {"places": True}}, lambda m: m.head.config.direct == m.fusion.direct > 0),
         ("act", {"fusion": {"family": "pooled"}}, lambda m: m.fusion.config.hidden == (32,)),
         ("act", {"fusion": {"family": "grounding"}}, lambda m: len(m.fusion.rounds) == 1),
         ("quick", {"head": {"loss": "mse"}}, lambda m: m.head.config.loss == "mse"),

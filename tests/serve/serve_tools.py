@@ -181,7 +181,7 @@ def tiny(folder: Path, recipe: str = "quick") -> Path:
 
     data = Dataset(make(folder / "data", (6,), skills=("press_button",)))
     view, spec = BatchConfig(chunk=4, phrases=1), TAUGHT.action("ee")
-    shapes = Shapes(cameras=view.cameras, picture=(PIXELS, PIXELS), state=48, actions=17, chunk=4, history=2, space="unitree_g1/ee")  # fmt: skip
+    shapes = Shapes(cameras=view.cameras, picture=(PIXELS, PIXELS), state=54, actions=17, chunk=4, history=2, space="unitree_g1/ee")  # fmt: skip
     design = Design(recipe=recipe, size="test", shapes=shapes)
     torch.manual_seed(0)
     model = design.build()

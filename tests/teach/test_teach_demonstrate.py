@@ -67,7 +67,7 @@ def test_an_episode_has_all_it_should(teacher: Teacher, noisy: tuple[StagedEpiso
     assert staged.success
     assert staged.length > 15  # it goes on for a while after success
     assert {name: values.shape[1] for name, values in arrays.items()} == {
-        "observation.state": 48,
+        "observation.state": 54,
         "action": 17,
         "action.joint": 19,
         "truth": 28,
@@ -250,7 +250,7 @@ def state_of(robot_state: RobotState, **changes: object) -> RobotState:
 def test_the_state_is_blind_to_where_the_robot_is(teacher: Teacher) -> None:
     feel = Proprioception(teacher.robot)
     state = Stage(SKILLS[SKILL].layout(Draw(0)), teacher.robot).session.robot.read()
-    assert len(feel.names) == len(set(feel.names)) == len(feel.vector(state)) == 48
+    assert len(feel.names) == len(set(feel.names)) == len(feel.vector(state)) == 54
     away = state_of(state, base_position=state.base_position + np.array([3.0, -2.0, 0.0]))
     np.testing.assert_array_equal(feel.vector(away), feel.vector(state))
     higher = feel.vector(state_of(state, base_position=state.base_position + np.array([0.0, 0.0, 0.1])))

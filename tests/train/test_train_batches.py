@@ -389,7 +389,7 @@ def test_numbers_of_the_state_without_names_are_refused(dataset: Dataset, monkey
 
 
 def test_a_hand_that_the_state_does_not_have_is_refused_in_the_relative_frame(tmp_path: Path) -> None:
-    data = Dataset(make(tmp_path / "data", (4,), states=[f"joint_{place}" for place in range(48)]))
+    data = Dataset(make(tmp_path / "data", (4,), states=[f"joint_{place}" for place in range(54)]))
     refused(
         r"relative to the hand need .*use the absolute frame",
         lambda: codec_of([data], BatchConfig(frame="relative"), EE),
@@ -517,3 +517,24 @@ def test_a_scene_for_the_primitives_is_asked_something_anew_with_its_own_answer(
             if "turn left" in text and not {"unless", "person"} & set(text.split()):
                 assert NAMES[int(value)] == "turn_left"
     assert len(heard) > 30
+
+
+def test_pictures_to_look_at_are_asked_for_anything_and_teach_no_action(tmp_path: Path, dataset: Dataset) -> None:
+    folder = make(tmp_path / "looks", (6, 6), skills=("press_button",), look=True)
+    looks = Dataset(folder)
+    config = BatchConfig(chunk=4, phrases=16, ask=True)
+    codec = codec_of([dataset, looks], config, EE)
+    assert np.array_equal(codec.actions.offset, codec_of([dataset], config, EE).actions.offset)
+    batches = Batches(looks, config, codec, read, LoaderConfig(batch=12, workers=1))
+    inputs, targets = next(iter(batches.epoch(0)))
+    assert not targets.real.any()
+    assert targets.truth.present is not None
+    assert targets.truth.present[:, 0].all()
+    own = looks.record(0).info["goals"][0]["thing"]
+    scene = scene_from_json(looks.record(0).info["scene"])
+    meant = {one.text for _, one in Phrases(1).others(0, looks.record(0).info, 0)}
+    told = set(said(inputs.sentences))
+    assert told & meant, "it is told other goals than its own"
+    assert any(thing.name != own for thing in scene.things)
+    with pytest.raises(TrainError, match="All data sets are of pictures to look at"):
+        codec_of([looks], config, EE)

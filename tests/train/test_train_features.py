@@ -40,7 +40,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def model_of(name: str = "cross-attention", seed: int = 0, **options: Any) -> VLA:
     torch.manual_seed(seed)
     shapes = Shapes(
-        cameras=CAMERAS, picture=(PIXELS, PIXELS), state=48, actions=len(EE.names), chunk=2, space="unitree_g1/ee",
+        cameras=CAMERAS, picture=(PIXELS, PIXELS), state=54, actions=len(EE.names), chunk=2, space="unitree_g1/ee",
         history=2, before=0,
     )  # fmt: skip
     return recipe(name).build(Maker(shapes, "test", {"vision": {"family": "vit"}, **options})).eval()

@@ -10,6 +10,7 @@ from volition.robots.g1_assets import light_g1
 from volition.types import RobotSpec, RobotState
 
 SIDES = ("left", "right")
+TORSO = "torso_link"
 STEPS = 2  # of the solver, a tick
 # s: the waist is taken where it was on average. Followed at once, it and the arms that make up for it swing each other up:
 # the arms' limited acceleration is late by half of the waist's 2 Hz, and both hands oscillate by centimetres.
@@ -22,7 +23,7 @@ class Arms:
     """Hand poses (grasp centre and orientation in the pelvis frame) in, joint angles of both arms out."""
 
     def __init__(self, robot: RobotSpec) -> None:
-        model = _arms_only()
+        model = arms_only()
         names = [model.joint(index).name for index in range(model.njnt)]
         self._waist = np.array([name.startswith("waist") for name in names])
         self._from = np.array([robot.joint_names.index(name) for name in names])  # where they stand in RobotState
@@ -51,6 +52,10 @@ class Arms:
         """Where a hand's grasp centre is now: position and quaternion in the pelvis frame."""
         return self._reaching.pose(side, state.position[self._from])
 
+    def torso(self, state: RobotState) -> tuple[np.ndarray, np.ndarray]:
+        """Where the waist has the torso, which carries the arms and the head: the same of it."""
+        return self._reaching.body(TORSO, state.position[self._from])
+
     def step(self, poses: dict[str, tuple[np.ndarray, np.ndarray]], state: RobotState) -> np.ndarray:
         """One tick towards `poses` (side -> position, quaternion); angles in the robot's order of commanded arm joints."""
         measured = state.position[self._from]
@@ -64,7 +69,7 @@ class Arms:
         return angles[self._to]
 
 
-def _arms_only() -> mujoco.MjModel:
+def arms_only() -> mujoco.MjModel:
     """The G1 without legs, fingers and meshes, its pelvis fixed at the origin: 17 joints."""
     spec = mujoco.MjSpec.from_file(str(light_g1()))
     for actuator in list(spec.actuators):

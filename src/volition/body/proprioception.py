@@ -21,7 +21,7 @@ _BASE = ("base.forward", "base.left", "base.turn", "base.roll", "base.pitch", "b
 
 class Proprioception:
     """For each commanded joint its angle (rad); for each hand the grasp centre (m) and rotation vector (rad) in the
-    pelvis frame, and how closed it is (0 to 1); of the pelvis the velocity forward and left (m/s, its own frame), the
+    pelvis frame, and how closed it is (0 to 1); the torso's place and rotation vector in that frame; of the pelvis the velocity forward and left (m/s, its own frame), the
     rate of turn (rad/s), roll and pitch (rad) and the height (m). Of a robot without a left arm, as other people's
     benchmarks have them, the commanded joints alone."""
 
@@ -38,7 +38,8 @@ class Proprioception:
             way = hand.targets(1.0) - begin
             self._fingers[side] = (np.array([robot.joint_names.index(name) for name in names]), begin, way)
         hands = [f"{side}.{part}" for side in SIDES for part in ("x", "y", "z", "rx", "ry", "rz", "closed")]
-        self.names += (*hands, *_BASE)
+        torso = [f"torso.{part}" for part in ("x", "y", "z", "rx", "ry", "rz")]
+        self.names += (*hands, *torso, *_BASE)
 
     def vector(self, state: RobotState) -> np.ndarray:
         """(S,) float64"""
@@ -48,6 +49,8 @@ class Proprioception:
         for side in SIDES:
             position, quaternion = self._arms.hand(side, state)
             parts += [position, to_rotvec(quaternion), [self.closed(side, state)]]
+        position, quaternion = self._arms.torso(state)
+        parts += [position, to_rotvec(quaternion)]
         roll, pitch = roll_and_pitch(state.base_quaternion)
         forward, left, _ = state.base_velocity
         parts.append(np.array([forward, left, state.base_angular_velocity[2], roll, pitch, state.base_position[2]]))

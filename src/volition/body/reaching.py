@@ -68,6 +68,12 @@ class Reaching:
         mujoco.mju_mat2Quat(quaternion, self._data.site_xmat[site])
         return self._data.site_xpos[site].copy(), quaternion
 
+    def body(self, name: str, angles: Array) -> tuple[Array, Array]:
+        """The same of a body."""
+        self._move_to(angles)
+        body = self._data.body(name)
+        return body.xpos.copy(), body.xquat.copy()
+
     def step(self, goals: Mapping[str, tuple[Array, Array]], angles: Array) -> Array:
         """All joints' angles after one step towards the goals (hand -> position, quaternion)."""
         self._move_to(angles)

@@ -23,6 +23,7 @@ ACTION = "action"  # the data set's main action space; others are `action.<name 
 TRUTH = "truth"  # what only a simulator knows: for losses, never for a policy
 TRUTH_CELLS = "truth.cells"
 TRUTH_THINGS = "truth.things"
+LOOK = "look"  # in the info of an episode: its pictures are to be looked at, nothing is done in it
 # What every frame has in LeRobot's format and the store fills in itself: never a feature of an episode.
 RESERVED = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 _NAME = re.compile(r"[^\W_][^/\\\x00-\x1f]*")  # it becomes a folder's name

@@ -16,16 +16,19 @@ import numpy as np
 import torch
 from torch import nn
 
+from volition.body.mounts import mounts
 from volition.data.augment import Augmentation
 from volition.data.feature import IMAGES
 from volition.data.loader import LoaderConfig
 from volition.data.store import Dataset
 from volition.eval.trials import success_rate
 from volition.model.checkpoint import Checkpoint, Design, load, write
+from volition.model.fusion.spots import SpotsFusion
 from volition.model.language.bpe import train_bpe
 from volition.model.recipes import Recipe, recipe
 from volition.model.shapes import Shapes
 from volition.model.vla import VLA
+from volition.robots.g1 import g1
 from volition.sim.choices import skills_of
 from volition.sim.scene import scene_from_json
 from volition.train.adapt import LoraConfig, add_lora, freeze, plain_weights
@@ -144,6 +147,9 @@ def prepare(command: TrainCommand) -> Prepared:
     if started is not None:
         design = started.design
     model = design.build() if started is None else started.model
+    if started is None and taught.ours and isinstance(model.fusion, SpotsFusion):
+        known = mounts(g1(taught.picture[0]))
+        model.fusion.mount([known.get(camera) for camera in cameras], codec.states)
     if command.freeze:
         freeze(model, *command.freeze)
     if command.lora:

@@ -144,6 +144,11 @@ class Grounding(nn.Module):
             aim = torch.where(there[..., None], truth.positions, guess.detach())
             off = functional.smooth_l1_loss(guess, aim, beta=0.05, reduction="none").sum(-1)  # beta: 5 cm
             terms["position"] = config.position_weight * _mean(off, there)
+            if context.spots is not None and context.spots.places is not None:
+                places = context.spots.places
+                aim = torch.where(there[..., None], truth.positions, places.detach())
+                off = functional.smooth_l1_loss(places, aim, beta=0.02, reduction="none").sum(-1)  # beta: 2 cm
+                terms["spot_place"] = 10 * config.spot_weight * _mean(off, there)
         if truth.points is not None and self.sizes.cells is not None:
             _same_shape("points", truth.points, (inputs.size, self.sizes.views, config.things, 2))
             if context.spots is not None:

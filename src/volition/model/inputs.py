@@ -108,6 +108,7 @@ class Spots:
 
     heat: Tensor  # (B, U, G, 1 + P) logits: not in this picture, then each cell
     points: Tensor  # (B, U, G, 2) 0 to 1 right and down
+    places: Tensor | None = None  # (B, G, 3) m, pelvis frame: of the newest pictures together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +119,9 @@ class Context:
     mask: Tensor  # (B, N) bool
     pooled: Tensor  # (B, D)
     spots: Spots | None = None  # of fusions that look for things
+    direct: Tensor | None = (
+        None  # (B, F) float32: where hands and things are, which actions may follow in a straight line
+    )
 
 
 def to(value: Thing, device: torch.device | str) -> Thing:

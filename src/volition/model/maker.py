@@ -207,6 +207,7 @@ class Maker:
             patches=self._tokens(views),
             cameras=len(views.config.cameras),
             steps=state.tokens,
+            numbers=self.shapes.state,
             cells=views.cells,
         )
         return fusions.build(name, sizes, **{**settings, **asked})

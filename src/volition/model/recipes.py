@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from volition.errors import ContractError
+from volition.model.fusion.spots import SpotsFusion
 from volition.model.heads.reasoning import Reasoning, ReasoningConfig
 from volition.model.heads.robots import HUMANOIDS
 from volition.model.heads.tasks import PerTask, PerTaskConfig
@@ -53,7 +54,8 @@ def _quick(make: Maker) -> VLA:
     wide = (32,) if tiny else (512,)
     narrow = {"match": 8, "seen": 4, "glance": 4, "words": 8, "state": 8, "relations": 8} if tiny else {}
     fusion = make.fusion("spots", views, reader, state, width=wide[0], hidden=wide, **narrow)
-    head = make.head("regression", fusion.width, hidden=wide, loss="l1")
+    straight = {"direct": fusion.direct} if isinstance(fusion, SpotsFusion) else {}  # --set fusion.family=...
+    head = make.head("regression", fusion.width, hidden=wide, loss="l1", **straight)
     return make.join(
         views=views, language=language, reader=reader, state=state, fusion=fusion, head=head, auxiliaries=SIDE
     )

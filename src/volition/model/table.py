@@ -26,7 +26,7 @@ from volition.robots.primitives import NAMES
 HEADINGS = ("recipe", "parts", "gives", "sees", "parameters", "trained", "ms a decision")
 WIDE = 120  # characters
 SENTENCE = "put the red can into the green bowl"
-STATE = 48  # numbers of the G1's proprioception
+STATE = 54  # numbers of the G1's proprioception
 
 
 @dataclass(frozen=True, kw_only=True)

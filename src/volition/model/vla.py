@@ -69,7 +69,11 @@ class VLA(nn.Module):
         words = self._words(inputs.sentences)
         vision = self.views(inputs.images, inputs.seen, words.pooled, depth=inputs.depth)
         state = self.state(inputs)
-        return Thought(vision=vision, words=words, state=state, context=self.fusion(vision, words, state))
+        if isinstance(self.fusion, SpotsFusion):  # which knows where cameras are, by what the robot feels
+            context = self.fusion(vision, words, state, inputs.state[:, -1])
+        else:
+            context = self.fusion(vision, words, state)
+        return Thought(vision=vision, words=words, state=state, context=context)
 
     def losses(self, inputs: Inputs, targets: Targets, *, rng: torch.Generator | None = None) -> dict[str, Tensor]:
         """Named terms, already weighted; their sum is what training makes small."""

@@ -1,4 +1,4 @@
-"""The settings of `volition data generate` and `volition data scenes`: read by the command line, checked when they are built.
+"""The settings of `volition data generate`, `looks` and `scenes`: read by the command line, checked when they are built.
 
 Only the standard library and tyro are imported, so that `volition --help` is quick and needs no simulator.
 """
@@ -99,18 +99,55 @@ class ScenesConfig:
     """Ray's address, `auto` for the one this machine belongs to; without it Ray is started here."""
 
     def __post_init__(self) -> None:
-        bounds = {
-            "episodes": (1, 1_000_000),
-            "frames": (1, 1000),
-            "workers": (1, 1024),
-            "seed": (0, 2**32 - 1),
-            "pixels": (16, 1024),
-        }
-        for name, (low, high) in bounds.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise TeachError(f"ScenesConfig.{name} is {value}; it must be {low} to {high}.")
-        if self.pixels % 2:
-            raise TeachError(f"ScenesConfig.pixels is {self.pixels}; video needs an even number.")
-        if self.address is not None and self.backend != "ray":
-            raise TeachError(f"ScenesConfig.address is {self.address!r}; it goes with the backend `ray` only.")
+        _pictured(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LooksConfig:
+    """Take pictures of tables, to learn what words mean there; nobody does anything. The same command goes on.
+
+    Example: volition data looks --skill press_button,open_drawer --episodes 1000 --workers 2 --out out/looks
+    """
+
+    skill: str = "press_button,pick_and_place,open_drawer,pour,wipe_surface,go_to"
+    """Skills with commas between, whose scenes are looked at; each gets an equal share."""
+    episodes: int = 1000
+    """How many scenes there are to be in the end, 1 to 1000000."""
+    frames: int = 4
+    """Pictures of each, with the hands elsewhere in every one, 1 to 1000."""
+    workers: int = 2
+    """How many processes, 1 to 1024; they do not change what is made."""
+    out: Path = Path("out/looks")
+    """Folder of the data set: new, empty, or one that this command began."""
+    seed: int = 0
+    """Seed of everything random, 0 to 4294967295; no two seeds share a scene, nor do demonstrations of the same seed."""
+    axes: str = ""
+    """Strengths of what varies, as `light=0,camera=2`: 0 is off, 1 (without a word) what training sees, up to 10."""
+    pixels: int = 128
+    """Side of the square pictures, even, 16 to 1024."""
+    backend: Literal["local", "ray"] = "local"
+    """Processes here, or the workers of a Ray cluster that share the disk with OUT."""
+    address: str | None = None
+    """Ray's address, `auto` for the one this machine belongs to; without it Ray is started here."""
+
+    def __post_init__(self) -> None:
+        _pictured(self)
+
+
+def _pictured(config: ScenesConfig | LooksConfig) -> None:
+    bounds = {
+        "episodes": (1, 1_000_000),
+        "frames": (1, 1000),
+        "workers": (1, 1024),
+        "seed": (0, 2**32 - 1),
+        "pixels": (16, 1024),
+    }
+    kind = type(config).__name__
+    for name, (low, high) in bounds.items():
+        value = getattr(config, name)
+        if not low <= value <= high:
+            raise TeachError(f"{kind}.{name} is {value}; it must be {low} to {high}.")
+    if config.pixels % 2:
+        raise TeachError(f"{kind}.pixels is {config.pixels}; video needs an even number.")
+    if config.address is not None and config.backend != "ray":
+        raise TeachError(f"{kind}.address is {config.address!r}; it goes with the backend `ray` only.")

@@ -30,7 +30,7 @@ from volition.data.stage import load_staged
 from volition.data.writer import DatasetWriter
 from volition.robots.g1 import g1
 from volition.sim.choices import axes_of, skills_of
-from volition.teach.configs import GenerateConfig, ScenesConfig
+from volition.teach.configs import GenerateConfig, LooksConfig, ScenesConfig
 from volition.teach.demonstrate import features_of
 from volition.teach.errors import TeachError
 from volition.teach.ledger import Ledger
@@ -43,6 +43,7 @@ STAGED = ".staged"
 AHEAD = 8  # episodes a worker may be ahead of the slowest one: they wait on disk
 SAY = 60.0  # s between lines where there is no terminal
 
+AnyConfig = GenerateConfig | ScenesConfig | LooksConfig
 Report = Callable[[int, int, int], None]  # episodes done, of this run, failures
 
 
@@ -61,9 +62,7 @@ def generate(config: GenerateConfig) -> int:
     return make(config, recipe, robot, features_of(robot, Proprioception(robot)), "ee")
 
 
-def make(
-    config: GenerateConfig | ScenesConfig, recipe: Plan, robot: RobotSpec, features: Sequence[Feature], action: str
-) -> int:
+def make(config: AnyConfig, recipe: Plan, robot: RobotSpec, features: Sequence[Feature], action: str) -> int:
     """The same for any plan: what is staged and resumed, in which order, and what is refused; `action` is the main one."""
     ledger = Ledger(config.out, recipe)
     with DatasetWriter.open(config.out, features, robot.policy_rate_hz, robot.name, action_spec=action) as writer:
@@ -115,7 +114,7 @@ def _ends_well() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _fill(config: GenerateConfig | ScenesConfig, recipe: Plan, writer: DatasetWriter) -> None:
+def _fill(config: AnyConfig, recipe: Plan, writer: DatasetWriter) -> None:
     staged = config.out / STAGED
     if writer.episodes >= config.episodes:
         shutil.rmtree(staged, ignore_errors=True)
@@ -155,7 +154,7 @@ def _take_up(staged: Path, folder: Path, recipe: Plan, episodes: int) -> dict[in
 
 
 @contextmanager
-def _workers(config: GenerateConfig | ScenesConfig, recipe: Plan, folder: Path) -> Iterator[Workers]:
+def _workers(config: AnyConfig, recipe: Plan, folder: Path) -> Iterator[Workers]:
     if config.backend == "ray":
         workers: Workers = RayWorkers(recipe, folder, config.workers, config.address)
     else:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from volition.data.augment import Augmentation
-from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS, TRUTH_THINGS
+from volition.data.feature import ACTION, IMAGES, LOOK, STATE, TRUTH, TRUTH_CELLS, TRUTH_THINGS
 from volition.data.loader import Loader, LoaderConfig
 from volition.data.statistics import Moments
 from volition.data.store import Dataset
@@ -98,7 +98,10 @@ def codec_of(datasets: Sequence[Dataset], config: BatchConfig, spec: ActionSpec)
     names = _same(datasets, lambda one: names_of(one.feature(STATE)), "names of the state")
     hands = hands_of(spec, names, config.frame)
     state, chunk = Moments((len(names),)), Moments((len(spec.names),))
-    for dataset in datasets:
+    acted = [one for one in datasets if not (one.episodes and one.record(0).info.get(LOOK))]
+    if not acted:
+        raise TrainError("All data sets are of pictures to look at; give one in which something is done, too.")
+    for dataset in acted:
         column = column_of(dataset, config.action)
         if names_of(dataset.feature(column)) != spec.names:
             raise TrainError(f"{dataset.folder}: {column} has other numbers than the action space {spec.name}.")
@@ -137,7 +140,9 @@ class Batches:
         """`tasks`: names whose place in the list is a window's task, from the skill that the episode's info names."""
         self.dataset, self.config, self.codec = dataset, config, codec
         self._read, self._augmentation, self._tasks = read, augmentation, list(tasks)
-        self._phrases = Phrases(config.phrases)
+        # A scene that is only looked at is seen a few times: what matters is that there are many, and each sentence that
+        # nobody has read yet costs a frozen language encoder as much as a window costs the rest.
+        self._phrases = {False: Phrases(config.phrases), True: Phrases(1)}
         self._scenes: dict[int, Scene] = {}
         self._encounters: dict[int, Scene] = {}
         self._windows = config.windows(dataset)
@@ -176,17 +181,21 @@ class Batches:
             sample = self._augmentation(sample, rng)
         episode, info = int(sample["episode"]), self.dataset.record(sample["episode"]).info
         step = int(sample[TRUTH][-1, self._truth["step"]]) if self._known else 0
+        phrases = self._phrases[bool(info.get(LOOK))]
         late = self.config.steps and self._known and self._just_begun(episode, int(sample["frame"]), step)
         late = late and bool(rng.random() < 0.5)
         if self.config.steps and self._known:
-            ways = self._phrases.step(episode, info, sample["task"], step - late)
+            ways = phrases.step(episode, info, sample["task"], step - late)
         else:
-            ways = self._phrases.whole(episode, info, sample["task"])
+            ways = phrases.whole(episode, info, sample["task"])
         said = ways[int(rng.integers(len(ways)))]
         words = {"task": said.text, "which": np.int64(self._task(info, step - late))}
         if TRUTH_THINGS in self._windows.states:
             words |= {"meant_things": things_of(info, step - late, said), "other": np.bool_(False)}
             words |= self._question(episode, info, step, rng)
+            if info.get(LOOK) and words["asked"]:  # nothing is done in it: it may be asked for anything
+                words |= {"task": words["asked_task"], "meant_things": words["asked_things"], "other": np.bool_(True)}
+                words |= self._question(episode, info, step, rng)
             if self.config.phrases > 1 and info.get("split") == "train" and "encounter" in info:
                 return {**sample, **words, **self._anew(info, sample, rng)}
         if self.config.reasons:
@@ -219,7 +228,7 @@ class Batches:
 
     def _question(self, episode: int, info: Mapping[str, Any], step: int, rng: np.random.Generator) -> dict[str, Any]:
         """Another goal of the scene, as somebody would say it, and the things that are meant."""
-        others = self._phrases.others(episode, info, step)
+        others = self._phrases[bool(info.get(LOOK))].others(episode, info, step)
         if not others:
             return {"asked": np.bool_(False), "asked_task": "", "asked_things": np.full(3, MANY)}
         goal, said = others[int(rng.integers(len(others)))]
@@ -230,6 +239,8 @@ class Batches:
         """Which actions of the chunk are for what is told: none that belong to another step, or to what comes after a
         thing whose doing cannot be seen afterwards. (K,) bool"""
         meant = np.ones(self.config.chunk, dtype=bool)
+        if info.get(LOOK):
+            return ~meant
         if not self._known:
             return meant
         frame = int(sample["frame"])

@@ -23,10 +23,14 @@ class Sizes:
     patches: int  # N: tokens of all pictures, cameras and steps together
     cameras: int = 1
     steps: int = 1  # M: tokens of the state
+    numbers: int = 1  # that the robot feels of itself, before any encoder
     cells: tuple[int, int] | None = None  # rows and columns of a picture's tokens; None where they are no grid
 
     def __post_init__(self) -> None:
-        if min(self.vision, self.words, self.pooled, self.state, self.patches, self.cameras, self.steps) < 1:
+        if (
+            min(self.vision, self.words, self.pooled, self.state, self.patches, self.cameras, self.steps, self.numbers)
+            < 1
+        ):
             raise ContractError(f"{self} is not what a fusion can be built for; every width and number is at least 1.")
 
     def check(self, vision: Tensor, words: Words, state: Tensor) -> None:

@@ -1,8 +1,8 @@
 """Spots: where in each picture is what the words mean, and what is there; a few numbers, beside words and state.
 
     vision (B, N, Dv) --how well does a cell answer the words?--> a share for each cell, and for "not in this picture"
-        --> place of each spot, how sure, what is seen there ┐
-    words.pooled (B, Dw), state (B, M, Ds) ------------------┴-> concatenated --MLP--> (B, width), as one token
+        --> point of each spot, how sure, what is seen there, if asked where it is in metres ┐
+    words.pooled (B, Dw), state (B, M, Ds) ------------------------------------------------┴-> MLP --> (B, width)
 
 The first `things` spots are taught where they are, where data sets know (`Grounding` in auxiliaries.py); the `free` ones
 find by themselves what actions depend on. A hand that must be led to a thing has little else to learn from a picture.
@@ -18,17 +18,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from volition.body.mounts import Mount
 from volition.errors import ContractError
+from volition.model.fusion.places import Places
 from volition.model.fusion.relations import Relations, RelationsConfig
 from volition.model.fusion.sizes import Sizes
 from volition.model.inputs import Context, Spots, Words
 from volition.model.vision.positions import cell_middles
+from volition.transforms.scale import Scale
+
+_BEFORE = (2.0, 0.0, 0.0)  # where things are at first guessed to be: 0.4 m before the pelvis, as `Places` is told
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpotsConfig:
     """`seen`: numbers of what is seen at a spot; `glance`: of each picture as a whole; `match`: width of the comparison.
 
+    `places`: where spots are in metres, too (`places.py`), in a straight line to the actions beside the MLP.
     `relations` and `rounds`: width and depth of what finds out how things stand to each other in the first camera's
     pictures, which show them all.
     """
@@ -41,6 +47,7 @@ class SpotsConfig:
     glance: int = 32
     words: int = 64
     state: int = 64
+    places: bool = False
     relations: int = 32
     rounds: int = 2
     hidden: Sequence[int] = (512,)
@@ -80,7 +87,12 @@ class SpotsFusion(nn.Module):
         self.glance = nn.Linear(sizes.vision, config.glance)
         self.words = nn.Sequential(nn.Linear(sizes.pooled, config.words), nn.LayerNorm(config.words))
         self.state = nn.Sequential(nn.Linear(sizes.state * sizes.steps, config.state), nn.LayerNorm(config.state))
-        numbers = self.pictures * (count * (3 + config.seen) + config.glance) + config.words + config.state
+        a_spot = self.pictures * (3 + config.seen)
+        self.guess = _Guess(count, a_spot + config.words + config.state) if config.places else None
+        self.places = Places(cameras=sizes.cameras, numbers=sizes.numbers) if config.places else None
+        away = 3 * sizes.cameras * count * config.places
+        self.direct = away + sizes.numbers if config.places else 0  # F of Context.direct
+        numbers = count * a_spot + away + self.pictures * config.glance + config.words + config.state
         layers: list[nn.Module] = []
         for hidden in config.hidden:
             layers += [nn.Linear(numbers, hidden), nn.GELU()]
@@ -88,21 +100,35 @@ class SpotsFusion(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(numbers, config.width))
         self.register_buffer("middles", cell_middles(*sizes.cells), persistent=False)
 
-    def forward(self, vision: Tensor, words: Words, state: Tensor) -> Context:
+    def forward(self, vision: Tensor, words: Words, state: Tensor, numbers: Tensor | None = None) -> Context:
+        """`numbers` (B, N): what the robot feels now, as the state encoder is given it; needed with `places`."""
         self.sizes.check(vision, words, state)
         cells = self.norm(vision).unflatten(1, (self.pictures, -1))  # (B, U, P, D): U pictures
         heat = self.heat(cells, words, slice(None), self.sizes.cameras)
         points, sure, looked = self._where(heat, cells)
         found = torch.cat([points * 2 - 1, sure, looked @ self.see(cells)], dim=-1)
-        parts = (
-            found.flatten(1),
-            self.glance(cells.mean(2)).flatten(1),
-            self.words(words.pooled),
-            self.state(state.flatten(1)),
-        )
+        told, felt = self.words(words.pooled), self.state(state.flatten(1))
+        parts = [found.flatten(1), self.glance(cells.mean(2)).flatten(1), told, felt]
+        places = direct = None
+        if self.places is not None and self.guess is not None:
+            if numbers is None:
+                raise ContractError(
+                    "Spots with places need the numbers that the robot feels; pass Inputs.state's newest."
+                )
+            guess = self.guess(found, torch.cat([told, felt], dim=-1))
+            newest = slice(self.pictures - self.sizes.cameras, None)
+            places, away = self.places(points[:, newest], sure[:, newest], guess, numbers)
+            parts.append(away.flatten(1).to(told.dtype))
+            direct = torch.cat([away.flatten(1), numbers], dim=-1)
         pooled = self.layers(torch.cat(parts, dim=-1))  # (B, width)
         mask = torch.ones(pooled.shape[0], 1, dtype=torch.bool, device=pooled.device)
-        return Context(tokens=pooled.unsqueeze(1), mask=mask, pooled=pooled, spots=self._taught(heat, points))
+        spots = self._taught(heat, points, places)
+        return Context(tokens=pooled.unsqueeze(1), mask=mask, pooled=pooled, spots=spots, direct=direct)
+
+    def mount(self, mounts: Sequence[Mount | None], felt: Scale) -> None:
+        """Where the cameras are: in the model's order, None for one nobody knows of; `felt` scales what the robot feels."""
+        if self.places is not None:
+            self.places.mount(mounts, felt)
 
     def seek(self, vision: Tensor, words: Words) -> Spots:
         """What these words mean in the first camera's newest picture alone, (B, P, Dv): U is 1."""
@@ -110,8 +136,10 @@ class SpotsFusion(nn.Module):
         heat = self.heat(cells, words, slice(first, first + 1), 1)
         return self._taught(heat, self._where(heat, cells)[0])
 
-    def _taught(self, heat: Tensor, points: Tensor) -> Spots:
-        return Spots(heat=heat[:, :, : self.config.things], points=points[:, :, : self.config.things])
+    def _taught(self, heat: Tensor, points: Tensor, places: Tensor | None = None) -> Spots:
+        things = self.config.things
+        places = None if places is None else places[:, :things]
+        return Spots(heat=heat[:, :, :things], points=points[:, :, :things], places=places)
 
     def _where(self, heat: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Points (B, U, S, 2), how sure it is that they are in the picture (B, U, S, 1), and each cell's part (B, U, S, P)."""
@@ -135,3 +163,19 @@ class SpotsFusion(nn.Module):
     def _counts(self, like: Tensor) -> Tensor:
         rows, columns = self.sizes.cells or (1, 1)
         return torch.tensor([columns, rows], dtype=like.dtype, device=like.device)
+
+
+class _Guess(nn.Module):
+    """Where each spot may be, by all that is seen of it and felt: found (B, U, S, F), beside (B, G) -> (B, S, 3)."""
+
+    def __init__(self, spots: int, numbers: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.enter, self.leave = nn.Linear(numbers, hidden), nn.Linear(hidden, 3)
+        with torch.no_grad():
+            self.leave.bias.copy_(torch.tensor(_BEFORE))
+        self.of = nn.Parameter(torch.zeros(spots, hidden))  # each spot's own, before the middle
+
+    def forward(self, found: Tensor, beside: Tensor) -> Tensor:
+        each = found.transpose(1, 2).flatten(2)  # (B, S, U * F)
+        known = torch.cat([each, beside.unsqueeze(1).expand(-1, each.shape[1], -1)], dim=-1)
+        return self.leave(functional.gelu(self.enter(known) + self.of))

@@ -1,6 +1,7 @@
 """The pooled context through an MLP to a chunk of numbers: the head of the fast CPU policy, and the baseline of all.
 
-    Context.pooled (B, D) -> 512 -> 512 -> (B, K, A)
+    Context.pooled (B, D) -> 512 -> 512 ----┐
+    Context.direct (B, F), where there is --┴-> (B, K, A)
 
 Regression gives the mean (MSE) or the median (L1) of what was shown; where two ways are equally good, neither.
 """
@@ -29,6 +30,7 @@ class RegressionConfig:
     loss: Literal["mse", "l1", "huber"] = "mse"  # huber: squared below an error of 1, straight above
     weights: tuple[float, ...] | None = None  # of each action dimension in the loss; None: all 1
     dropout: float = 0.0
+    direct: int = 0  # F
 
     def __post_init__(self) -> None:
         sizes("RegressionConfig", actions=self.actions, steps=self.steps)
@@ -58,6 +60,9 @@ class Regression(nn.Module):
         super().__init__()
         self.config = config
         self.layers = mlp(context, config.hidden, config.steps * config.actions, config.dropout)
+        self.direct = nn.Linear(config.direct, config.steps * config.actions, bias=False) if config.direct else None
+        if self.direct is not None:
+            nn.init.zeros_(self.direct.weight)
         weights = torch.tensor(config.weights or (1.0,) * config.actions)
         self.register_buffer("weights", weights, persistent=False)
 
@@ -67,4 +72,10 @@ class Regression(nn.Module):
         return {self.config.loss: average(errors * self.get_buffer("weights"), real)}
 
     def act(self, context: Context, *, rng: torch.Generator | None = None) -> Tensor:
-        return self.layers(context.pooled).unflatten(-1, (self.config.steps, self.config.actions))
+        chunk = self.layers(context.pooled)
+        if self.direct is not None:
+            if context.direct is None:
+                raise ContractError("This head was built for what actions follow directly, and its fusion gives none.")
+            with torch.autocast(chunk.device.type, enabled=False):  # a centimetre is a small part of where a hand is
+                chunk = chunk.float() + self.direct(context.direct.float())
+        return chunk.unflatten(-1, (self.config.steps, self.config.actions))
