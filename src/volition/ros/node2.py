@@ -107,6 +107,8 @@ class VolitionNode(LifecycleNode):
     def destroy_node(self) -> None:
         self._ears.close()
         super().destroy_node()
+        # It holds the lifecycle's services, which rclpy leaves: clients would find them, and nobody would answer.
+        self._state_machine.destroy_when_not_in_use()
 
     # ---- the lifecycle
 
