@@ -20,7 +20,7 @@ import numpy as np
 from volition.body.arms import SIDES, Arms
 from volition.body.hands import Hand
 from volition.body.proprioception import Proprioception
-from volition.data.feature import ACTION, IMAGES, LOOK, STATE, Feature, image_feature, vector_feature
+from volition.data.feature import ACTION, IMAGES, LOOK, STATE
 from volition.data.stage import EpisodeStage
 from volition.robots.g1 import g1
 from volition.sim.choices import axes_of, layout, skills_of
@@ -32,6 +32,7 @@ from volition.teach.configs import LooksConfig
 from volition.teach.errors import TeachError
 from volition.teach.generate import make
 from volition.teach.recipe import ATTEMPTS, EPISODES, Job, Made, Maker
+from volition.teach.snapshots import features_of
 from volition.teach.truth import TruthLabels
 from volition.teach.words import belongs, instruction_for
 from volition.transforms.rotation import from_rotvec, multiply
@@ -86,17 +87,7 @@ def looks(config: LooksConfig) -> int:
         skills=skills_of(config.skill), seed=config.seed, frames=config.frames, axes=axes_of(config.axes), pixels=config.pixels
     )  # fmt: skip
     robot = g1(recipe.pixels)
-    return make(config, recipe, robot, features_of(robot, Proprioception(robot)), "ee")
-
-
-def features_of(robot: RobotSpec, proprioception: Proprioception) -> tuple[Feature, ...]:
-    """What a frame has."""
-    return (
-        *(image_feature(camera.name, camera.height, camera.width) for camera in robot.cameras),
-        vector_feature(STATE, proprioception.names),
-        vector_feature(ACTION, robot.action("ee").names),
-        *TruthLabels(robot).features,
-    )
+    return make(config, recipe, robot, features_of(robot, Proprioception(robot), "ee"), "ee")
 
 
 class Looks:
@@ -105,7 +96,7 @@ class Looks:
     def __init__(self, recipe: LooksRecipe) -> None:
         self.recipe, self.robot = recipe, g1(recipe.pixels)
         self.proprioception, self.posing = Proprioception(self.robot), Posing(self.robot)
-        self.truth, self.features = TruthLabels(self.robot), features_of(self.robot, self.proprioception)
+        self.truth, self.features = TruthLabels(self.robot), features_of(self.robot, self.proprioception, "ee")
         names = [name.replace(".grasp", ".closed") for name in self.robot.action("ee").names]
         felt = self.proprioception.names
         # To stay is to command the hands where they are, and no motion of the base.

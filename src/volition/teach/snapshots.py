@@ -41,12 +41,12 @@ RESTING, STANDING = 0.5, 0.5  # shares of the frames with both arms down, and wi
 GESTURE_S = 2.5  # s: another gesture has gone on for up to so long
 
 
-def features_of(robot: RobotSpec, proprioception: Proprioception) -> tuple[Feature, ...]:
-    """What a frame has."""
+def features_of(robot: RobotSpec, proprioception: Proprioception, action: str = "primitive") -> tuple[Feature, ...]:
+    """What a frame has; `action` is the space of its actions."""
     return (
         *(image_feature(camera.name, camera.height, camera.width) for camera in robot.cameras),
         vector_feature(STATE, proprioception.names),
-        vector_feature(ACTION, robot.action("primitive").names),
+        vector_feature(ACTION, robot.action(action).names),
         *TruthLabels(robot).features,
     )
 
