@@ -36,7 +36,9 @@ def test_it_walks_and_turns_as_it_is_told(watcher: Watcher) -> None:
     wait_for(lambda: watcher.velocities[-1] == (0.0, 0.0), 10, "standing still")
     forward = [one for one, _ in watcher.velocities]
     turning = [one for _, one in watcher.velocities]
-    assert (max(forward), max(turning)) == (pytest.approx(0.5), pytest.approx(0.5))
+    # A watcher on a busy machine does not see every command: the top speed may lie between two that it saw.
+    assert 0.4 < max(forward) <= 0.5 + 1e-6
+    assert 0.4 < max(turning) <= 0.5 + 1e-6
     assert min(forward) >= 0.0
     # Real time: on a busy machine the simulated robot is held up, and walks less far than its time was.
     assert 0.3 < watcher.truth["position"][0] - before < 1.2
