@@ -13,6 +13,7 @@ from data_tools import make
 
 from volition.data.augment import Augmentation
 from volition.data.errors import DataError
+from volition.data.feature import STATE
 from volition.data.loader import Loader, LoaderConfig
 from volition.data.store import Dataset
 from volition.data.windows import WindowConfig, Windows
@@ -193,6 +194,22 @@ def test_augmentation_moves_and_colours_pictures_alike_and_leaves_the_rest(datas
     assert cropped[HEAD].shape == (3, 24, 28, 3)
     same_again = Augmentation()(window, np.random.default_rng(5))
     assert same(same_again, Augmentation()(window, np.random.default_rng(5)))
+
+
+def test_augmentation_tells_a_walking_robot_now_and_then_that_it_stands(dataset: Dataset) -> None:
+    window = Windows(dataset, CONFIG)[20]
+    before = window[STATE].copy()
+    assert np.all(before[:, 1:3] != 0.0)
+    change = Augmentation(shift=0, colour=0.0, still=0.5, speeds=(1, 2))
+    told = [change(window, np.random.default_rng(seed))[STATE] for seed in range(200)]
+    stands = [bool((state[:, 1:3] == 0.0).all()) for state in told]
+    assert 70 < sum(stands) < 130
+    for state, still in zip(told, stands, strict=True):  # all steps of a history alike, and nothing else
+        assert still or np.array_equal(state, before)
+        assert np.array_equal(np.delete(state, (1, 2), axis=1), np.delete(before, (1, 2), axis=1))
+    assert np.array_equal(window[STATE], before)
+    with pytest.raises(DataError, match="a share, 0 to 1"):
+        Augmentation(still=1.5)
 
 
 def test_augmentation_says_how_far_a_picture_was_moved(dataset: Dataset) -> None:

@@ -16,7 +16,8 @@ from volition.transforms.rotation import to_rotvec
 from volition.types import RobotSpec, RobotState
 
 SIDES = ("left", "right")
-_BASE = ("base.forward", "base.left", "base.turn", "base.roll", "base.pitch", "base.height")
+SPEEDS = ("base.forward", "base.left", "base.turn")
+_BASE = (*SPEEDS, "base.roll", "base.pitch", "base.height")
 
 
 class Proprioception:

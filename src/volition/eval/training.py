@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from volition.body.mounts import mounts
+from volition.body.proprioception import SPEEDS
 from volition.data.augment import Augmentation
 from volition.data.feature import IMAGES
 from volition.data.loader import LoaderConfig
@@ -300,7 +301,6 @@ def _batches(
 ) -> Mixture | Batches | None:
     """Windows of all data sets, skills as often as each other where that is asked for."""
     sets: dict[str, Batches] = {}
-    changed = command.shift or command.colour
     weights: dict[str, float] = {}
     for place, (dataset, part) in enumerate(zip(datasets, splits, strict=True)):
         training = which == "train"
@@ -317,13 +317,21 @@ def _batches(
         )
         sets[name] = Batches(
             dataset, view, codec, model.read, loader, episodes=episodes, tasks=tasks,
-            augmentation=Augmentation(shift=command.shift, colour=command.colour) if training and changed else None,
+            augmentation=_augmentation(command, codec.states.names) if training else None,
             often=_often(dataset, part) if training and command.balance else None,
         )  # fmt: skip
         weights[name] = command.weights[place] if command.weights else frames
     if len(sets) < 2:
         return next(iter(sets.values()), None)
     return Mixture(sets, weights, MixtureConfig(batch=command.batch, seed=command.train.seed))
+
+
+def _augmentation(command: TrainCommand, state: Sequence[str]) -> Augmentation | None:
+    speeds = tuple(place for place, name in enumerate(state) if name in SPEEDS)
+    still = command.still if speeds else 0.0
+    if not (command.shift or command.colour or still):
+        return None
+    return Augmentation(shift=command.shift, colour=command.colour, still=still, speeds=speeds)
 
 
 def _often(dataset: Dataset, part: Split) -> dict[int, float]:

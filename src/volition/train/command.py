@@ -57,6 +57,8 @@ class TrainCommand:
     """Augmentation: pixels a picture is moved at most; for cameras that are not calibrated."""
     colour: float = 0.2
     """Augmentation: strength of brightness, contrast and tint."""
+    still: float = 0.5
+    """Augmentation: share of the windows in which a walking robot is told that it stands."""
     held_out: float = 0.05
     """Share of the episodes kept for validation."""
     features: bool = True
@@ -92,6 +94,8 @@ class TrainCommand:
             value = getattr(self, name)
             if not least <= value <= most:
                 raise TrainError(f"TrainCommand.{name} is {value}; it must be {least} to {most}.")
+        if not 0 <= self.still <= 1:
+            raise TrainError(f"TrainCommand.still is {self.still}; it is a share, 0 to 1.")
         if not 0 <= self.held_out < 1:
             raise TrainError(f"TrainCommand.held_out is {self.held_out}; it is a share, 0 or more and below 1.")
         if self.weights and len(self.weights) != len(self.data):
