@@ -255,6 +255,31 @@ def test_regression_weighs_dimensions(loss):
     torch.testing.assert_close(plain.loss(context(), wanted)[loss], mean.mean())
 
 
+def test_rare_speeds_count_the_more():
+    config = {"actions": ACTIONS, "steps": STEPS, "hidden": (), "loss": "l1"}
+    module = Regression(RegressionConfig(**config, speeds=(1,)), context=WIDTH)
+    wanted = targets()
+    wanted.actions[..., 1] = torch.tensor([1.9, -4.0, 6.0]).unsqueeze(-1)
+    error = (module.act(context()).detach() - wanted.actions).abs()
+    error[..., 1] *= torch.tensor([1.0, 4.0, 9.0]).unsqueeze(-1)
+    torch.testing.assert_close(module.loss(context(), wanted)["l1"], error[wanted.real].mean())
+
+
+def test_what_is_seldom_done_is_learned_sooner():
+    """A speed is 0 in 63 of 64 samples."""
+    seen, actions = context(64), torch.zeros(64, STEPS, ACTIONS)
+    actions[0, :, 1] = 8.0  # as scaled data has it
+    wanted = Targets(actions=actions, real=torch.ones(64, STEPS, dtype=torch.bool))
+    said = {}
+    for speeds in ((), (1,)):
+        torch.manual_seed(0)
+        config = RegressionConfig(actions=ACTIONS, steps=STEPS, hidden=(16,), loss="huber", beta=0.1, speeds=speeds)
+        module = Regression(config, context=WIDTH)
+        fit(module, seen, wanted, updates=60)
+        said[speeds] = float(module.act(seen)[0, :, 1].mean()) / 8
+    assert said[()] < 0.5 < said[(1,)]
+
+
 def test_classes_learn_primitives_and_tell_how_sure_they_are():
     module = Classes(ClassesConfig(classes=10, steps=STEPS, hidden=(32,)), context=WIDTH)
     ids = torch.randint(0, 10, (SAMPLES, STEPS, 1), generator=seeded()).float()
@@ -294,6 +319,8 @@ def test_heads_are_built_by_name_and_wrong_settings_say_what_is_allowed():
     [
         ("regression", {"actions": 0}, "at least 1"),
         ("regression", {"loss": "mae"}, "mse, l1, huber"),
+        ("regression", {"beta": 0.0}, "must be positive"),
+        ("regression", {"speeds": (ACTIONS,)}, "numbers of actions"),
         ("regression", {"weights": (1.0,)}, "one for each of 2"),
         ("regression", {"dropout": 1.0}, "below 1"),
         ("act", {"width": 30, "heads": 4}, "multiple of the heads"),

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from teach_tools import QuickWorkers, config, same
 
@@ -97,6 +98,7 @@ def test_a_data_set_can_be_made_longer_and_not_shorter(quick: type[QuickWorkers]
         ({"noise": 0.5}, "begun with noise 0.0"),
         ({"axes": "light=0"}, "begun with axes"),
         ({"pixels": 64}, "begun with pixels 32"),
+        ({"seconds": 2.0}, "begun with"),
     ],
 )
 def test_other_arguments_are_refused(
@@ -106,6 +108,12 @@ def test_other_arguments_are_refused(
     with pytest.raises(TeachError, match=named):
         generate(config(tmp_path / "set", **options))
     assert lengths(tmp_path / "set") == [3]
+
+
+def test_beginnings_are_not_gone_on_with_as_whole_episodes(quick: type[QuickWorkers], tmp_path: Path) -> None:
+    generate(config(tmp_path / "set", episodes=1, seconds=2.0))
+    with pytest.raises(TeachError, match=r"begun with seconds 2\.0"):
+        generate(config(tmp_path / "set"))
 
 
 def test_a_strangers_data_set_is_refused(quick: type[QuickWorkers], tmp_path: Path) -> None:
@@ -161,6 +169,22 @@ def test_it_checks_clean_and_loads(whole: Path, capsys: pytest.CaptureFixture[st
         batch = next(iter(loader.epoch(0)))
     assert batch["observation.images.head"].shape == (16, 2, 64, 64, 3)
     assert batch["action"].shape == (16, 8, 17)
+
+
+@pytest.mark.slow
+def test_beginnings_are_as_those_of_whole_episodes(whole: Path, tmp_path: Path) -> None:
+    command = real(tmp_path / "set", "--episodes", "2", "--recoveries", "0", "--seconds", "1.5")
+    subprocess.run(command, check=True, timeout=240)
+    assert lengths(tmp_path / "set") == [15, 15]
+    with Dataset(tmp_path / "set") as dataset, Dataset(whole) as long:
+        for episode in range(2):
+            record, longer = dataset.record(episode), long.record(episode)
+            assert (record.info["outcome"], record.success) == ("time", False)
+            assert record.info["scene"] == longer.info["scene"]
+            if not longer.info["strayed_s"]:
+                begun, done = (one.numbers(episode, ("action",))["action"] for one in (dataset, long))
+                assert np.array_equal(begun, done[:15])
+        assert any(not long.record(episode).info["strayed_s"] for episode in range(2))
 
 
 @pytest.mark.slow

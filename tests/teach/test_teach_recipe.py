@@ -74,6 +74,8 @@ def test_axes_and_skills_are_read() -> None:
         (["--noise", "nan"], "noise is nan"),
         (["--noise", "-1"], "noise is -1"),
         (["--recoveries", "1.5"], "recoveries is 1.5"),
+        (["--seconds", "61"], "seconds is 61"),
+        (["--seconds", "2", "--recoveries", "0.2"], "leave --recoveries out with --seconds"),
         (["--pixels", "65"], "even number"),
         (["--address", "auto"], "backend `ray` only"),
         (["--backend", "slurm"], "slurm"),

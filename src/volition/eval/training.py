@@ -138,6 +138,7 @@ def prepare(command: TrainCommand) -> Prepared:
             key_frames=view.key_frames,
             classes=int(spec.high[0]) + 1 if discrete else None,
             space=f"{taught.name}/{spec.name}",
+            speeds=tuple(place for place, one in enumerate(spec.dimensions) if one.meaning == "velocity"),
             tasks=tasks,
             tokenizer=tokenizer,
         ),

@@ -219,7 +219,10 @@ class Maker:
             hidden = settings.get("hidden", (self.width.width,))
             return heads.build("classes", context=context, classes=shapes.classes, steps=shapes.chunk, hidden=hidden)
         name, settings = self._head(name, settings)
-        return heads.build(name, context=context, **{"actions": shapes.actions, "steps": shapes.chunk, **settings})
+        sizes: dict[str, Any] = {"actions": shapes.actions, "steps": shapes.chunk}
+        if name == "regression":
+            sizes["speeds"] = shapes.speeds
+        return heads.build(name, context=context, **{**sizes, **settings})
 
     def head_per_robot(self, name: str, context: int, robots: Mapping[str, Space], **settings: Any) -> nn.Module:
         """A head for each of these action spaces, and for the one of these shapes."""

@@ -23,6 +23,7 @@ class Shapes:
     before: int = 0  # H, actions done before
     classes: int | None = None  # the action is one id of so many
     space: str = ""  # robot/action, for heads by robot
+    speeds: tuple[int, ...] = ()  # which actions are speeds
     tasks: tuple[str, ...] = ()
     shown: int = 0  # E, demonstrations shown at most
     key_frames: int = 4  # F, of each
@@ -41,7 +42,7 @@ class Shapes:
 
 def shapes_from_json(values: Mapping[str, Any]) -> Shapes:
     try:
-        lists = {name: tuple(values[name]) for name in ("cameras", "picture", "tasks")}
+        lists = {name: tuple(values[name]) for name in ("cameras", "picture", "tasks", "speeds") if name in values}
         return Shapes(**{**values, **lists})  # pyright: ignore[reportArgumentType]
     except (KeyError, TypeError) as error:
         raise ContractError(f"These are not a model's shapes: {error}.") from error

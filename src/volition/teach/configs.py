@@ -36,6 +36,8 @@ class GenerateConfig:
     """How far the motion that is carried out strays from the label, 0 (not at all) to 3; 1 is about 1 cm."""
     recoveries: float = 0.0
     """Share of episodes that begin after a wrong motion, 0 to 1."""
+    seconds: float = 0.0
+    """Only the beginning of each episode, up to 60 s of it, and so more scenes an hour; 0: until its goals are reached."""
     policy: Path | None = None
     """Checkpoint that acts while the expert says at every frame what it would do: corrections, for another training."""
     expert: float = 0.0
@@ -54,6 +56,7 @@ class GenerateConfig:
             ("seed", 0, 2**32 - 1),
             ("noise", 0.0, 3.0),
             ("recoveries", 0.0, 1.0),
+            ("seconds", 0.0, 60.0),
             ("expert", 0.0, 1.0),
             ("pixels", 16, 1024),
         ):
@@ -64,6 +67,8 @@ class GenerateConfig:
             raise TeachError(f"GenerateConfig.pixels is {self.pixels}; video needs an even number.")
         if self.policy is not None and (self.noise or self.recoveries):
             raise TeachError("Noise and recoveries are for the expert's own motion; leave them out with --policy.")
+        if self.seconds and self.recoveries:
+            raise TeachError("A recovery begins after the first seconds; leave --recoveries out with --seconds.")
         if self.policy is None and self.expert:
             raise TeachError(f"GenerateConfig.expert is {self.expert}; it goes with --policy only.")
         if self.address is not None and self.backend != "ray":

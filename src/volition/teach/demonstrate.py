@@ -18,7 +18,7 @@ import numpy as np
 from volition.body.proprioception import Proprioception
 from volition.data.feature import ACTION, STATE, Feature, image_feature, vector_feature
 from volition.data.stage import EpisodeStage
-from volition.eval.episode import Outcome, run_episode
+from volition.eval.episode import HOLD_S, Outcome, run_episode
 from volition.eval.rollout import Rig
 from volition.policy import Policy
 from volition.robots.g1 import g1
@@ -121,7 +121,7 @@ class Teacher:
         strays = np.random.default_rng(recipe.stream(job, attempt, "recoveries")).random() < recipe.recoveries
         stage = Stage(scene, self.robot, cameras=True)
         try:
-            errand = Errand(stage)
+            errand = Errand(stage, limit_s=recipe.seconds or None)
             notes = Notes(errand, self, frames)
             wrong = wrong_motion(recipe.stream(job, attempt, "wrong"), stage.time) if strays else None
             stray = Stray(recipe.noise, self.robot.action("ee"), recipe.stream(job, attempt, "noise"))
@@ -130,13 +130,22 @@ class Teacher:
                 teaching = Corrector(
                     errand, self.policy, notes, Lead(recipe.expert, recipe.stream(job, attempt, "lead"))
                 )
-            outcome = run_episode(self.rig, errand, teaching, instruction, cameras=True, on_tick=notes.confess)
+            outcome = run_episode(
+                self.rig,
+                errand,
+                teaching,
+                instruction,
+                cameras=True,
+                hold_s=0.0 if recipe.seconds else HOLD_S,
+                on_tick=notes.confess,
+            )
         finally:
             stage.close()
         if self.policy is not None:
             why = "" if len(frames) else "nothing to correct"
         else:
-            why = _why_not(outcome, 0.0 if wrong is None else wrong.seconds)
+            began = bool(recipe.seconds) and outcome.why == "time" and len(frames) > 0
+            why = "" if began else _why_not(outcome, 0.0 if wrong is None else wrong.seconds)
         return _Attempt(
             why,
             outcome.success,

@@ -55,6 +55,7 @@ def generate(config: GenerateConfig) -> int:
         axes=axes_of(config.axes),
         noise=config.noise,
         recoveries=config.recoveries,
+        seconds=config.seconds,
         pixels=config.pixels,
         **({} if config.policy is None else _corrected(config.policy, config.expert)),
     )

@@ -32,7 +32,9 @@ class Ledger:
         if self._path.exists():
             self._content: dict[str, Any] = read_json(self._path)
             found = self._content.get("recipe", {})
-            other = [f"{name} {found.get(name)!r}" for name in wanted if found.get(name) != wanted[name]]
+            other = [
+                f"{name} {found.get(name)!r}" for name in {**wanted, **found} if found.get(name) != wanted.get(name)
+            ]
             if other:
                 raise TeachError(
                     f"{folder} was begun with {', '.join(other)}; use the same arguments to go on, or another folder."

@@ -65,6 +65,7 @@ class Recipe:
     axes: Axes = dataclasses.field(default_factory=Axes)
     noise: float = 0.0
     recoveries: float = 0.0
+    seconds: float = 0.0  # of each episode, from its beginning; 0: until its goals are reached
     pixels: int = 128
     split: str = "train"  # of the words
     policy: str = ""  # folder of a checkpoint that acts while the expert corrects it; empty: the expert acts
@@ -101,6 +102,7 @@ class Recipe:
         return Teacher(self)
 
     def to_json(self) -> dict[str, Any]:
-        """A policy is known by its weights, wherever they lie."""
-        values = {name: value for name, value in dataclasses.asdict(self).items() if name != "policy"}
+        """A policy is known by its weights, wherever they lie. Whole episodes need no word about it."""
+        without = ("policy",) if self.seconds else ("policy", "seconds")
+        values = {name: value for name, value in dataclasses.asdict(self).items() if name not in without}
         return values | {"skills": list(self.skills)}

@@ -3,7 +3,9 @@
     Context.pooled (B, D) -> 512 -> 512 ----┐
     Context.direct (B, F), where there is --┴-> (B, K, A)
 
-Regression gives the mean (MSE) or the median (L1) of what was shown; where two ways are equally good, neither.
+Regression gives the mean (MSE) or the median (L1) of what was shown; where two ways are equally good, neither. The median
+of something that is nearly always 0 is 0: a robot that seldom walks learns to stand. So errors in a speed count the more
+the rarer the speed is.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from volition.model.heads.chunk import average, between, cleaned, sizes
 from volition.model.inputs import Context, Targets
 
 LOSSES = {"mse": functional.mse_loss, "l1": functional.l1_loss, "huber": functional.smooth_l1_loss}
+USUAL = 2.0  # standard deviations: a speed up to there is usual
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +30,9 @@ class RegressionConfig:
     actions: int
     steps: int
     hidden: tuple[int, ...] = (512, 512)
-    loss: Literal["mse", "l1", "huber"] = "mse"  # huber: squared below an error of 1, straight above
+    loss: Literal["mse", "l1", "huber"] = "mse"  # huber: squared below an error of `beta`, straight above
+    beta: float = 1.0
+    speeds: tuple[int, ...] = ()  # action dimensions that are speeds
     weights: tuple[float, ...] | None = None  # of each action dimension in the loss; None: all 1
     dropout: float = 0.0
     direct: int = 0  # F
@@ -36,6 +41,11 @@ class RegressionConfig:
         sizes("RegressionConfig", actions=self.actions, steps=self.steps)
         sizes("RegressionConfig.hidden", **{str(layer): size for layer, size in enumerate(self.hidden)})
         between("RegressionConfig", 0, 1, dropout=self.dropout)
+        if self.beta <= 0 or not all(0 <= one < self.actions for one in self.speeds):
+            raise ContractError(
+                f"RegressionConfig.beta is {self.beta} and .speeds {self.speeds}; the one must be positive, the others numbers "
+                f"of actions, 0 to {self.actions - 1}."
+            )
         if self.loss not in LOSSES:
             raise ContractError(f"RegressionConfig.loss is {self.loss!r}; it must be one of {', '.join(LOSSES)}.")
         if self.weights is not None:
@@ -68,8 +78,18 @@ class Regression(nn.Module):
 
     def loss(self, context: Context, targets: Targets, *, rng: torch.Generator | None = None) -> dict[str, Tensor]:
         wanted, real = cleaned("Regression", targets, self.config.steps, self.config.actions)
-        errors = LOSSES[self.config.loss](self.act(context), wanted, reduction="none")
-        return {self.config.loss: average(errors * self.get_buffer("weights"), real)}
+        shape = {"beta": self.config.beta} if self.config.loss == "huber" else {}
+        errors = LOSSES[self.config.loss](self.act(context), wanted, reduction="none", **shape)
+        return {self.config.loss: average(errors * self._weights(wanted), real)}
+
+    def _weights(self, wanted: Tensor) -> Tensor:
+        """Of each dimension, and of rare speeds by how rare they are: (B, K, A)."""
+        weights = self.get_buffer("weights").expand_as(wanted)
+        if not self.config.speeds:
+            return weights
+        weights, speeds = weights.clone(), list(self.config.speeds)
+        weights[..., speeds] *= (wanted[..., speeds].abs() / USUAL).clamp(min=1).square()
+        return weights
 
     def act(self, context: Context, *, rng: torch.Generator | None = None) -> Tensor:
         chunk = self.layers(context.pooled)
