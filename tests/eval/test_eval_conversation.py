@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ pytest.importorskip("holosoma_inference")
 from g1_data import make  # noqa: E402
 from volition import cli  # noqa: E402
 from volition.eval.conversation import Conversation  # noqa: E402
-from volition.eval.request import read, scene_for  # noqa: E402
+from volition.eval.request import read, scene_for, taught  # noqa: E402
+from volition.eval.shipping import RECORD  # noqa: E402
+from volition.model import shipped  # noqa: E402
 from volition.sim.errand import Errand, expert_for  # noqa: E402
 from volition.sim.language.understand import understand  # noqa: E402
 from volition.sim.stage import Stage  # noqa: E402
@@ -128,6 +131,28 @@ def test_a_talk_reads_line_after_line_and_refuses_without_moving(
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert cli.main([*talk, "--video", "--out", str(tmp_path / "none")]) == 0  # nothing was asked, nothing was filmed
     assert not list((tmp_path / "none").glob("*.mp4"))
+
+
+@pytest.mark.slow
+def test_with_nothing_said_the_shipped_policy_shows_each_of_its_skills_and_its_record(
+    checkpoint: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "policy"
+    shutil.copytree(checkpoint, folder)
+    record = {"trials": [{"skill": "press_button", "trials": 10, "successes": 7}]}
+    (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
+    monkeypatch.setattr(shipped, "FOLDER", folder)
+    small = ["--width", "160", "--height", "120", "--fps", "5", "--seconds", "1"]
+    assert cli.main(["demo", *small, "--out", str(tmp_path / "out")]) == 0
+    rows = summary(tmp_path / "out")["instructions"]
+    assert [row["skill"] for row in rows] == list(taught(("press_button", "chain")))
+    assert all((row["success"], row["status"]) == (False, "time") for row in rows)
+    shown = capsys.readouterr().out
+    assert "7 of 10" in shown
+    assert "not recorded" in shown
+    assert (tmp_path / "out" / "demo.mp4").stat().st_size > 1000
+    assert cli.main(["demo", "--say", "wave", "--no-video", "--out", str(tmp_path / "wave")]) == 0
+    assert "policy" not in summary(tmp_path / "wave")  # what primitives can do alone, they do
 
 
 def test_what_cannot_be_is_one_sentence(checkpoint: Path, capsys) -> None:

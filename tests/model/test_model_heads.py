@@ -276,7 +276,7 @@ def test_what_is_seldom_done_is_learned_sooner():
         config = RegressionConfig(actions=ACTIONS, steps=STEPS, hidden=(16,), loss="huber", beta=0.1, speeds=speeds)
         module = Regression(config, context=WIDTH)
         fit(module, seen, wanted, updates=60)
-        said[speeds] = float(module.act(seen)[0, :, 1].mean()) / 8
+        said[speeds] = module.act(seen)[0, :, 1].mean().item() / 8
     assert said[()] < 0.5 < said[(1,)]
 
 

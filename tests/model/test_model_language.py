@@ -19,6 +19,7 @@ from volition.model.language.hub import DESIGNS, HubConfig
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SHORT, LONG = "wave", "put the red cube into the blue bowl"
+HALF = 1e-3  # what float16, in which a frozen encoder remembers, is off at most
 TINY = {name: {"source": None, "size": "tiny", "frozen": False} for name in DESIGNS} | {
     "small": {"width": 16, "layers": 2, "heads": 2}
 }
@@ -71,7 +72,7 @@ def test_a_sentence_means_the_same_to_minilm_beside_a_longer_one(minilm):
     fresh.forget()
     together = fresh(fresh.read([SHORT, LONG]))
     fresh.forget()
-    torch.testing.assert_close(fresh(fresh.read([SHORT])).pooled, together.pooled[:1], atol=1e-5, rtol=0)
+    torch.testing.assert_close(fresh(fresh.read([SHORT])).pooled, together.pooled[:1], atol=HALF, rtol=0)
 
 
 @pytest.mark.parametrize("pool", ["mean", "first", "end"])
@@ -131,7 +132,7 @@ def test_minilm_is_frozen_and_its_mean_is_the_sentence_encoders_before_normalisa
     words = minilm(minilm.read(texts))
     assert minilm.frozen
     assert minilm.width == 384
-    np.testing.assert_allclose(functional.normalize(words.pooled, dim=-1).numpy(), encoder.encode(texts), atol=1e-5)
+    np.testing.assert_allclose(functional.normalize(words.pooled, dim=-1).numpy(), encoder.encode(texts), atol=HALF)
     assert abs(float(words.pooled[0].norm()) - 1) > 0.01  # itself it is as long as it came out
 
 
@@ -169,8 +170,8 @@ def test_a_frozen_encoder_says_the_same_embedded_or_not():
     encoder = tiny("bert", frozen=True).train()
     sentences = encoder.read([SHORT, LONG])
     embedded, direct = encoder(sentences), encoder(dataclasses.replace(sentences, embedded=None))
-    torch.testing.assert_close(direct.tokens, embedded.tokens, atol=1e-5, rtol=0)  # and without dropout, both
-    torch.testing.assert_close(direct.pooled, embedded.pooled, atol=1e-5, rtol=0)
+    torch.testing.assert_close(direct.tokens, embedded.tokens, atol=HALF, rtol=0)  # and without dropout, both
+    torch.testing.assert_close(direct.pooled, embedded.pooled, atol=HALF, rtol=0)
 
 
 def test_an_encoder_remembers_no_more_than_it_may():
@@ -277,7 +278,7 @@ def test_pretrained_weights_and_tokenizer_come_from_a_folder_or_are_asset_errors
         build("distilbert", source=str(tmp_path))
     bpe.save(str(tmp_path / "tokenizer.json"))
     loaded = build("distilbert", source=str(tmp_path), frozen=True)
-    torch.testing.assert_close(loaded(loaded.read([LONG])).pooled, made(made.read([LONG])).pooled)
+    torch.testing.assert_close(loaded(loaded.read([LONG])).pooled, made(made.read([LONG])).pooled, atol=HALF, rtol=0)
     with pytest.raises(AssetError):
         build("t5", source=str(tmp_path))  # another network's weights
     (tmp_path / "tokenizer.json").write_text("not a tokenizer")

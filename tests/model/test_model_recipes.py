@@ -135,8 +135,8 @@ def test_a_chunk_without_truth_is_learned_all_the_same() -> None:
     of, model = shapes("quick"), built("quick")
     seen, wanted = inputs(model, of, list(SENTENCES[:2])), targets(model, of, 2)
     bare = Targets(actions=wanted.actions, real=wanted.real)
-    assert set(model.losses(seen, bare)) == {"l1"}
-    terms = {"l1", "position", "spot", "spot_point", "finished"}
+    assert set(model.losses(seen, bare)) == {"huber"}
+    terms = {"huber", "position", "spot", "spot_point", "finished"}
     assert set(model.losses(seen, wanted)) == terms
     placed = built("quick", options={"fusion": {"places": True}})
     assert set(placed.losses(seen, wanted)) == {*terms, "spot_place"}

@@ -10,7 +10,7 @@ from volition.eval.rollout import Rig
 from volition.robots.g1 import g1
 from volition.sim.chain import chain
 from volition.sim.errand import Errand, expert_for
-from volition.sim.expert import STEPS, Expert, Intent, Reach, Stepper, base_error
+from volition.sim.expert import STEPS, Expert, Intent, Reach, Stepper, base_error, side_of
 from volition.sim.randomise import NOMINAL, Draw
 from volition.sim.scene import Physics
 from volition.sim.skills import SKILLS
@@ -99,6 +99,11 @@ def test_a_thing_on_the_floor_or_on_another_place_is_a_failure():
     put(stage, goal.thing, [0.6, 2.0, 0.1])
     verdict = referee.watch()
     assert (verdict.success, verdict.why) == (False, "dropped")
+
+
+def test_which_hand_and_so_which_way_to_step_never_hangs_on_the_middle():
+    sides = [side_of(np.array([0.35, y, 0.1])) for y in (-0.3, -0.05, -0.001, 0.001, 0.05, 0.07, 0.3)]
+    assert sides == ["right"] * 5 + ["left"] * 2
 
 
 def test_an_expert_answers_any_state_from_its_first_call_with_a_chunk_that_begins_where_the_hands_are():

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from volition.runtime.doubt import Doubt, doubt_for
 from volition.runtime.oversight import Oversight
 from volition.runtime.recorder import Recorder
 from volition.runtime.report import RunSummary, Tick
-from volition.runtime.ways import check_way
+from volition.runtime.ways import Way, check_way
 from volition.safety.calibration import read_calibration, weights_of
 from volition.sim.errand import Errand
 from volition.sim.scene import Scene, Thing
@@ -190,22 +190,51 @@ class TableFilm:
         )
 
 
-def converse(config: DemoConfig, folder: Path) -> int:
-    """Exit code 0: every command was reached, by the referee; 1: one was not. Refused at once: an InstructionError."""
+@dataclass(frozen=True, kw_only=True)
+class Taught:
+    """A policy ready to be told something, and what it was taught."""
+
+    policy: Policy
+    spec: RobotSpec
+    skills: tuple[str, ...]
+    doubt: Doubt | None
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks a person when it is unsure."""
+        return self.doubt is not None and self.doubt.config.response == "ask"
+
+    def manner(self, way: Way) -> Manner:
+        doubt = self.doubt
+        return Manner(
+            way=way,
+            doubt=None if doubt is None else lambda spec: doubt,
+            oversight=Oversight() if self.asks else None,
+        )
+
+
+def policy_of(config: DemoConfig, folder: Path) -> Taught:
+    """From a checkpoint's folder or an exported policy's."""
     if is_exported(folder):
         found = read_exported(folder)
         check_way(config.way, continues=False, name=f"The exported policy {folder}")
         spec = g1(found.manifest.picture[0])
         exported = ExportedPolicy(found, spec, seed=config.seed)
         doubt = doubt_for(calibration_of(found), exported.action_spec, config.doubt, str(folder))
-        return talk_to(exported, config, spec, taught(found.manifest.tasks), name=str(folder), doubt=doubt)
+        return Taught(policy=exported, spec=spec, skills=taught(found.manifest.tasks), doubt=doubt)
     checkpoint = load(folder)
     check_way(config.way, continues=checkpoint.model.continues, name=f"The checkpoint {folder}")
     spec = g1(checkpoint.design.shapes.picture[0])
     policy = LearnedPolicy(checkpoint, spec, seed=config.seed, doubts=doubts_beside(folder))
     calibration = read_calibration(folder, weights_of(folder))
     doubt = doubt_for(calibration, policy.action_spec, config.doubt, str(folder))
-    return talk_to(policy, config, spec, taught(checkpoint.design.shapes.tasks), name=str(folder), doubt=doubt)
+    return Taught(policy=policy, spec=spec, skills=taught(checkpoint.design.shapes.tasks), doubt=doubt)
+
+
+def converse(config: DemoConfig, folder: Path) -> int:
+    """Exit code 0: every command was reached, by the referee; 1: one was not. Refused at once: an InstructionError."""
+    found = policy_of(config, folder)
+    return talk_to(found.policy, config, found.spec, found.skills, name=str(folder), doubt=found.doubt)
 
 
 def talk_to(
@@ -220,12 +249,7 @@ def talk_to(
 ) -> int:
     """The same with any policy that can do these skills; `name` is for the summary. `doubt`: what is done when it is unsure."""
     console, began = Console(), time.perf_counter()
-    asks = doubt is not None and doubt.config.response == "ask"
-    manner = Manner(
-        way=config.way,
-        doubt=None if doubt is None else lambda spec: doubt,
-        oversight=Oversight() if asks else None,
-    )
+    manner = Taught(policy=policy, spec=spec, skills=skills, doubt=doubt).manner(config.way)
     text = config.say or ""
     scene = scene_for(text, config.scene_seed, skills)
     first = read(scene, text or suggestion(scene), skills) if text or not config.talk else None
@@ -241,7 +265,7 @@ def talk_to(
         talk = Conversation(stage, Rig(spec), policy, out=config.out, measured=measured, manner=manner)
         console.print(f"Here are: {inventory(scene)}.", highlight=False)
         for request in _requests(console, talk, first, skills, listen=config.talk):
-            rows.append(_do(console, talk, request, config, film, manner.oversight))
+            rows.append(carry(console, talk, request, config, film, manner.oversight))
             if talk.over:
                 break
     summary = {"policy": name, "scene": scene.to_json(), "seed": config.seed, "instructions": rows}
@@ -275,7 +299,7 @@ def _requests(
             yield request
 
 
-def _do(
+def carry(
     console: Console,
     talk: Conversation,
     request: Request,
@@ -283,6 +307,7 @@ def _do(
     film: TableFilm | None,
     person: Oversight | None,
 ) -> Row:
+    """One request, with a bar while it runs and a word for each of its steps after."""
     console.print(f"[bold]“{escape(request.text)}”[/bold]", highlight=False)
     for number, (sentence, goal) in enumerate(zip(request.sentences, request.goals, strict=True), 1):
         console.print(f"  {number}. {escape(sentence)}  ({_said(asdict(goal))})", highlight=False)

@@ -80,9 +80,14 @@ class Film:
 
 def demo(config: DemoConfig) -> int:
     """The showcase, or one instruction; prints what was understood and done, writes a video and a summary."""
-    folder = config.policy or (checkpoint() if _for_a_table(config) else None)
+    shipped = checkpoint()
+    if shipped is not None and config.policy is None and config.say is None and not config.talk:
+        from volition.eval.showcase import showcase  # built on this module, as what follows is
+
+        return showcase(config, shipped)
+    folder = config.policy or (shipped if _for_a_table(config) else None)
     if folder is not None:
-        from volition.eval.conversation import converse  # it is built on this module
+        from volition.eval.conversation import converse
 
         return converse(config, folder)
     if config.talk or config.scene_seed is not None:

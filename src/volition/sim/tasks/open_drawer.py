@@ -106,7 +106,7 @@ class DrawerReferee:
 
 
 class DrawerPlan:
-    """Step to where the nearer hand reaches the bar, take it from the side, pull straight back, let go, leave."""
+    """Step to where its hand reaches the bar, take it from the side, pull straight back, let go, leave."""
 
     def __init__(self, stage: Stage, goal: Goal) -> None:
         self._stage, self._goal = stage, goal

@@ -130,7 +130,7 @@ class PlaceReferee:
 
 
 class PlacePlan:
-    """Step to where the nearer hand reaches it, take it from the side, lift, step to the place, set down, let go."""
+    """Step to where its hand reaches it, take it from the side, lift, step to the place, set down, let go."""
 
     def __init__(self, stage: Stage, goal: Goal) -> None:
         self._stage, self._goal = stage, goal
@@ -191,6 +191,6 @@ class PlacePlan:
         return Intent(hands={side: grasp.leave(state).reach}, note="letting go")
 
     def _choose(self, frame: Frame, here: np.ndarray) -> SideGrasp:
-        """The nearer hand, and how it takes hold."""
+        """The hand for it, and how it takes hold."""
         side = side_of(frame.point(here))
         return SideGrasp(self._stage, self._thing.name, side, offset=up(self._grip))
