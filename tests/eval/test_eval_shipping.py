@@ -1,4 +1,4 @@
-"""What is shipped is tried, recorded, and held to its record; the policy in the package itself is tried in `test_eval_shipped.py`."""
+"""What is shipped is tried, recorded, and held to its record."""
 
 from __future__ import annotations
 
