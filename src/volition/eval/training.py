@@ -6,6 +6,7 @@ TrainCommand -> data, codec, Design -> VLA -> Trainer (validation, closed-loop e
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -313,7 +314,7 @@ def _batches(
         loader = LoaderConfig(
             batch=min(command.batch if many == 1 else max(command.batch // many, 4), frames),
             seed=command.train.seed,
-            workers=command.loaders,
+            workers=command.loaders or max(1, (os.cpu_count() or 1) // 4),
             memory_bytes=max(command.memory_mb // many, 16) << 20,
         )
         sets[name] = Batches(

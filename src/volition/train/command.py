@@ -37,7 +37,7 @@ class TrainCommand:
     """Which skills' episodes, with commas between."""
     balance: bool = True
     """As many windows of each skill, however many episodes it has."""
-    batch: int = 64
+    batch: int = 32
     """Windows a batch."""
     chunk: int = 0
     """Actions a chunk; 0 is the recipe's own."""
@@ -63,8 +63,8 @@ class TrainCommand:
     """Share of the episodes kept for validation."""
     features: bool = True
     """Compute what a frozen picture encoder gives once and keep it on disk; only with --shift 0 --colour 0."""
-    loaders: int = 2
-    """Threads that decode."""
+    loaders: int = 0
+    """Threads that decode each data set; 0: one for four cores. On few cores more of them only stand in each other's way."""
     memory_mb: int = 1024
     """Decoded pictures held at most."""
     truth: bool = True
@@ -88,7 +88,7 @@ class TrainCommand:
 
     def __post_init__(self) -> None:
         for name, least, most in (
-            ("batch", 1, 65536), ("chunk", 0, 1000), ("history", 0, 100), ("history_step", 1, 100), ("phrases", 1, 1000), ("loaders", 1, 256),
+            ("batch", 1, 65536), ("chunk", 0, 1000), ("history", 0, 100), ("history_step", 1, 100), ("phrases", 1, 1000), ("loaders", 0, 256),
             ("memory_mb", 16, 1 << 20), ("lora_rank", 1, 4096), ("episodes", 1, 10_000),
         ):  # fmt: skip
             value = getattr(self, name)

@@ -57,7 +57,14 @@ class _Round(nn.Module):
     def forward(self, cells: Tensor, words: Tensor) -> Tensor:
         scale, shift = self.film(words)[:, None, None].chunk(2, dim=-1)  # (B, 1, 1, width)
         asked = torch.relu(self.norm(cells) * (1 + scale) + shift)
-        grid = asked.transpose(-1, -2).unflatten(-1, self.cells)  # (B, U, width, rows, columns)
-        mixed = self.across(grid) + self.along(grid.transpose(-1, -2)).transpose(-1, -2)
-        cells = cells + mixed.flatten(-2).transpose(-1, -2)
+        rows, columns = self.cells
+        along = _mixed(self.along, asked.reshape(-1, rows, columns * asked.shape[-1]))
+        across = _mixed(self.across, asked.reshape(-1, columns, asked.shape[-1]))
+        cells = cells + along.view_as(cells) + across.view_as(cells)
         return cells + self.think(self.mixed(cells))
+
+
+def _mixed(layer: nn.Linear, values: Tensor) -> Tensor:
+    """The layer over the middle of (N, P, D), where it lies: turned to the end and back it would be copied twice."""
+    weight, bias = layer.weight.to(values.dtype), layer.bias.to(values.dtype)
+    return torch.baddbmm(bias[:, None].expand_as(values), weight.expand(len(values), -1, -1), values)

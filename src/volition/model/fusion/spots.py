@@ -78,11 +78,9 @@ class SpotsFusion(nn.Module):
             cells=sizes.cells,
         )
         self.ask = nn.Linear(sizes.pooled, count * config.match)
-        self.answer = nn.Sequential(
-            nn.Linear(sizes.vision + config.relations, config.match), nn.GELU(), nn.Linear(config.match, config.match)
-        )
+        self.answer = nn.Linear(sizes.vision, config.match + 2)  # and how far aside from a cell's middle, in cells
+        self.stands = nn.Linear(config.relations, config.match, bias=False)
         self.nowhere = nn.Parameter(torch.zeros(self.pictures, count))
-        self.aside = nn.Linear(sizes.vision, 2)  # from a cell's middle, in cells
         self.see = nn.Linear(sizes.vision, config.seen)
         self.glance = nn.Linear(sizes.vision, config.glance)
         self.words = nn.Sequential(nn.Linear(sizes.pooled, config.words), nn.LayerNorm(config.words))
@@ -104,11 +102,12 @@ class SpotsFusion(nn.Module):
         """`numbers` (B, N): what the robot feels now, as the state encoder is given it; needed with `places`."""
         self.sizes.check(vision, words, state)
         cells = self.norm(vision).unflatten(1, (self.pictures, -1))  # (B, U, P, D): U pictures
-        heat = self.heat(cells, words, slice(None), self.sizes.cameras)
-        points, sure, looked = self._where(heat, cells)
-        found = torch.cat([points * 2 - 1, sure, looked @ self.see(cells)], dim=-1)
+        heat, aside = self._heat(cells, words, slice(None), self.sizes.cameras)
+        points, sure, looked = self._where(heat, aside)
+        seen, whole = self._pooled(cells, looked)
+        found = torch.cat([points * 2 - 1, sure, self.see(seen)], dim=-1)
         told, felt = self.words(words.pooled), self.state(state.flatten(1))
-        parts = [found.flatten(1), self.glance(cells.mean(2)).flatten(1), told, felt]
+        parts = [found.flatten(1), self.glance(whole).flatten(1), told, felt]
         places = direct = None
         if self.places is not None and self.guess is not None:
             if numbers is None:
@@ -133,32 +132,42 @@ class SpotsFusion(nn.Module):
     def seek(self, vision: Tensor, words: Words) -> Spots:
         """What these words mean in the first camera's newest picture alone, (B, P, Dv): U is 1."""
         cells, first = self.norm(vision).unsqueeze(1), self.pictures - self.sizes.cameras
-        heat = self.heat(cells, words, slice(first, first + 1), 1)
-        return self._taught(heat, self._where(heat, cells)[0])
+        heat, aside = self._heat(cells, words, slice(first, first + 1), 1)
+        return self._taught(heat, self._where(heat, aside)[0])
 
     def _taught(self, heat: Tensor, points: Tensor, places: Tensor | None = None) -> Spots:
         things = self.config.things
         places = None if places is None else places[:, :things]
         return Spots(heat=heat[:, :, :things], points=points[:, :, :things], places=places)
 
-    def _where(self, heat: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _where(self, heat: Tensor, aside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Points (B, U, S, 2), how sure it is that they are in the picture (B, U, S, 1), and each cell's part (B, U, S, P)."""
-        here = heat.softmax(-1)[..., 1:]
-        sure = here.sum(-1, keepdim=True)
-        looked = here / sure.clamp(min=1e-6)
-        places = self.get_buffer("middles") + torch.tanh(self.aside(cells)) / self._counts(cells)  # (B, U, P, 2)
-        return looked @ places, sure, looked
+        with torch.autocast(heat.device.type, enabled=False):  # in bfloat16 a point is a quarter of a pixel coarse
+            here = heat.float().softmax(-1)[..., 1:]
+            sure = here.sum(-1, keepdim=True)
+            looked = here / sure.clamp(min=1e-6)
+            places = self.get_buffer("middles") + torch.tanh(aside.float()) / self._counts(here)  # (B, U, P, 2)
+            return looked @ places, sure, looked
 
-    def heat(self, cells: Tensor, words: Words, pictures: slice, cameras: int) -> Tensor:
-        """How well each cell answers what is asked for each spot, and before them "not in this picture": (B, U, S, 1 + P)."""
+    @staticmethod
+    def _pooled(cells: Tensor, looked: Tensor) -> tuple[Tensor, Tensor]:
+        """The cells at each spot (B, U, S, D), and of each picture as a whole (B, U, D): in one multiplication."""
+        whole = torch.full_like(looked[:, :, :1], 1.0 / looked.shape[-1])
+        pooled = torch.cat([looked, whole], dim=2).to(cells.dtype) @ cells
+        return pooled[:, :, :-1], pooled[:, :, -1]
+
+    def _heat(self, cells: Tensor, words: Words, pictures: slice, cameras: int) -> tuple[Tensor, Tensor]:
+        """How well each cell answers what is asked for each spot, and before them "not in this picture": (B, U, S, 1 + P);
+        and how far aside from a cell's middle it is, before a tanh: (B, U, P, 2)."""
         asked = self.ask(words.pooled).unflatten(-1, (-1, self.config.match))  # (B, S, match)
-        related = self.relations(cells[:, ::cameras], words.pooled)  # the first camera's
-        if cameras > 1:  # nothing is found out in the others' pictures
-            related = functional.pad(related.unsqueeze(2), (0, 0, 0, 0, 0, cameras - 1)).flatten(1, 2)
-        known = torch.cat([cells, related], dim=-1)
-        found = torch.einsum("bsm,bupm->busp", asked, self.answer(known)) / math.sqrt(self.config.match)
-        nowhere = self.nowhere[None, pictures, :, None].expand(*found.shape[:3], 1)
-        return torch.cat([nowhere, found], dim=-1)
+        known, aside = self.answer(cells).split([self.config.match, 2], dim=-1)
+        # Nothing is found out about how things stand in the pictures of cameras but the first.
+        first, *others = known.unflatten(1, (-1, cameras)).unbind(2)  # (B, T, P, match)
+        first = first + self.stands(self.relations(cells[:, ::cameras], words.pooled))
+        known = functional.gelu(torch.stack([first, *others], dim=2).flatten(1, 2))
+        found = known @ asked.transpose(1, 2).unsqueeze(1) / math.sqrt(self.config.match)  # (B, U, P, S)
+        nowhere = self.nowhere[None, pictures, :, None].expand(len(cells), -1, -1, 1)
+        return torch.cat([nowhere.to(found.dtype), found.transpose(2, 3)], dim=-1), aside
 
     def _counts(self, like: Tensor) -> Tensor:
         rows, columns = self.sizes.cells or (1, 1)

@@ -69,7 +69,8 @@ class Views(nn.Module):
         )
         self.view = nn.Parameter(torch.randn(len(config.cameras), self.width) * 0.02)
         self.time = nn.Parameter(torch.randn(config.history, self.width) * 0.02)
-        self.before = nn.Parameter(torch.zeros(self.width))  # in place of a picture from before the episode
+        # In place of a picture from before the episode, of which there is none without a history.
+        self.before = nn.Parameter(torch.zeros(self.width)) if config.history > 1 else None
         self.cross = nn.ModuleList(CrossView(self.width, heads=config.heads) for _ in range(config.cross_view))
 
     def forward(
@@ -80,7 +81,8 @@ class Views(nn.Module):
         *,
         depth: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """`seen` (B, T) is False for steps before the episode: their pictures change nothing. `words` (B, W) pooled."""
+        """`seen` (B, T) is False for steps before the episode, which the newest never is: their pictures change nothing.
+        `words` (B, W) pooled."""
         steps = seen.shape[1]
         if steps != self.config.history:
             raise ContractError(f"There are {steps} steps; these views were built for {self.config.history}.")
@@ -90,8 +92,9 @@ class Views(nn.Module):
         if self.config.depth:
             metres = [self._given(camera, depth or {}, "depth", wanted) for camera in self.config.cameras]
         tokens = self._encode(pictures, metres, words, steps=steps)  # (B, T, V, P, D)
-        tokens = torch.where(seen[:, :, None, None, None], tokens, self.before)
-        tokens = tokens + self.view[:, None] + self.time[:, None, None]
+        if self.before is not None:
+            tokens = torch.where(seen[:, :, None, None, None], tokens, self.before.to(tokens.dtype))
+        tokens = tokens + (self.view[:, None] + self.time[:, None, None]).to(tokens.dtype)
         batch, steps = tokens.shape[:2]
         if self.cross:
             tokens = tokens.flatten(0, 1)
@@ -107,7 +110,7 @@ class Views(nn.Module):
         camera = self.config.cameras[0]
         metres = (depth or {})[camera][:, -1:] if self.config.depth else None
         tokens = self.project[0](self._look(self.of(camera), images[camera][:, -1:], metres, words))
-        return tokens + self.view[0] + self.time[-1]
+        return tokens + (self.view[0] + self.time[-1]).to(tokens.dtype)
 
     def encoders(self) -> list[nn.Module]:
         """Each once."""
