@@ -137,3 +137,11 @@ def test_another_plan_in_the_same_folder_and_an_unknown_plan_are_refused(
         read("fast", out=tmp_path, workers=2)
     with pytest.raises(ContractError, match="workers is 0"):
         FollowConfig(plan="quick", out=tmp_path, workers=0)
+
+
+def test_a_plan_may_change_in_what_is_still_to_come(two: Path, tmp_path: Path, ran: list[tuple[str, ...]]) -> None:
+    assert follow(FollowConfig(plan=str(two), out=tmp_path / "out")) == 0
+    two.write_text(TWO + '[[stage]]\nname = "three"\nminutes = 1\nrun = "eval {out}"\n', encoding="utf-8")
+    ran.clear()
+    assert follow(FollowConfig(plan=str(two), out=tmp_path / "out")) == 0
+    assert [command[0] for command in ran] == ["eval"]

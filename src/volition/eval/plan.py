@@ -7,7 +7,6 @@ The same command goes on where it was stopped: stages that are done are passed o
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -120,20 +119,22 @@ def time_left(plan: Plan, done: dict[str, Any]) -> float:
 
 
 def _state(path: Path, plan: Plan) -> dict[str, Any]:
-    """What is done already, by the very same commands."""
-    wanted = [shlex.join(stage.command) for stage in plan.stages]
+    """What is done already, by the very same commands; a plan may change in what is still to come."""
     known: dict[str, Any] = {
         "plan": plan.name,
-        "sha256": hashlib.sha256("\n".join(wanted).encode()).hexdigest(),
         "version": volition.__version__,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "stages": {},
     }
     if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found.get("sha256") != known["sha256"]:
-            raise ContractError(f"{path.parent} holds what another plan made; give another folder with --out.")
-        known["stages"] = found["stages"]
+        known["stages"] = json.loads(path.read_text(encoding="utf-8"))["stages"]
+        wanted = {stage.name: shlex.join(stage.command) for stage in plan.stages}
+        for name, done in known["stages"].items():
+            if wanted.get(name) != done["command"]:
+                raise ContractError(
+                    f"{path.parent} holds what another plan made: its stage {name!r} ran {done['command']!r}; give another "
+                    f"folder with --out."
+                )
     path.parent.mkdir(parents=True, exist_ok=True)
     return known
 
