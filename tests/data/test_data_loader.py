@@ -15,6 +15,7 @@ from volition.data.augment import Augmentation
 from volition.data.errors import DataError
 from volition.data.feature import STATE
 from volition.data.loader import Loader, LoaderConfig
+from volition.data.share import Share
 from volition.data.store import Dataset
 from volition.data.windows import WindowConfig, Windows
 
@@ -222,3 +223,19 @@ def test_augmentation_says_how_far_a_picture_was_moved(dataset: Dataset) -> None
         rows, columns = slice(4, height - 4), slice(4, width - 4)
         moved = before[:, 4 - down : height - 4 - down, 4 - right : width - 4 - right]
         assert np.array_equal(after[:, rows, columns], moved)
+
+
+def test_shares_of_an_epoch_are_its_rows(dataset: Dataset) -> None:
+    loader = Loader(dataset, WindowConfig(), LoaderConfig(batch=7, workers=1))
+    whole = list(loader.epoch(3))
+    parts = [list(loader.epoch(3, share=Share(rank, 2))) for rank in range(2)]
+    for place, batch in enumerate(whole):
+        frames = [(int(e), int(f)) for e, f in zip(batch["episode"], batch["frame"], strict=True)]
+        for rank, part in enumerate(parts):
+            own = [frames[row] for row in Share(rank, 2).among(7 * place, 7)]
+            found = part[place]
+            assert [(int(e), int(f)) for e, f in zip(found["episode"], found["frame"], strict=True)] == own
+    with pytest.raises(DataError, match="7 rows for 8 processes"):
+        list(loader.epoch(0, share=Share(7, 8)))
+    with pytest.raises(DataError, match="rank is 2 of 2"):
+        Share(2, 2)

@@ -65,15 +65,6 @@ def test_a_state_goes_on_with_another_number_of_processes(tmp_path: Path, parall
     assert curve(tmp_path / "mixed") == pytest.approx(whole, abs=1e-5)
 
 
-def test_a_batch_smaller_than_the_processes_is_refused() -> None:
-    from volition.train.distributed import Processes
-
-    processes = Processes("ddp", "cpu")
-    processes.world = 9
-    with pytest.raises(TrainError, match="8 rows for 9 processes"):
-        processes.mine(TinyData().batch(0, 0))
-
-
 def test_a_device_that_is_not_there_is_refused() -> None:
     from volition.train.distributed import Processes
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from train_tools import TinyData, TinyModel, same, trained, weights
 
+from volition.data.share import Share
 from volition.model.inputs import Sentences
 from volition.train.contracts import Batch
 from volition.train.errors import TrainError
@@ -136,3 +137,27 @@ def test_a_training_on_a_mixture_goes_on_where_it_stopped(tmp_path: Path) -> Non
     again = trained(tmp_path / "whole", TinyModel(), data(), resume=True)
     assert again.pace.rows == 2 * 6  # two steps were left
     assert same(weights(again.model), weights(whole.model))
+
+
+@pytest.mark.parametrize("batch", [6, 7])
+def test_the_shares_of_all_processes_are_the_batch(batch: int) -> None:
+    """Sets of five and of eight rows a batch, over the ends of epochs: each row is made once, by one process."""
+
+    def mixture() -> Mixture:
+        sets = {"a": TinyData(rows=5, batches=3), "b": TinyData(rows=8, batches=2, seed=1)}
+        return Mixture(sets, {"a": 2.0, "b": 1.0}, MixtureConfig(batch=batch, batches=9))
+
+    for skip in (0, 4):
+        whole = list(mixture().epoch(1, skip=skip))
+        parts = [list(mixture().epoch(1, skip=skip, share=Share(rank, 3))) for rank in range(3)]
+        assert [len(part) for part in parts] == [len(whole)] * 3
+        for (inputs, _), *shares in zip(whole, *parts, strict=True):
+            found = torch.cat([share.state for share, _ in shares])
+            assert sorted(found[:, 0, 0].tolist()) == sorted(inputs.state[:, 0, 0].tolist())
+            assert all(1 <= share.size <= 4 for share, _ in shares)
+
+
+def test_a_batch_smaller_than_the_processes_is_refused() -> None:
+    mixture = Mixture({"a": TinyData(), "b": TinyData(seed=1)}, {"a": 1.0, "b": 1.0}, MixtureConfig(batch=2))
+    with pytest.raises(TrainError, match="2 rows for 9 processes"):
+        list(mixture.epoch(0, share=Share(8, 9)))

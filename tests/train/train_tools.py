@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from volition.model.inputs import Inputs, Sentences, Targets
+from volition.data.share import WHOLE, Share
+from volition.model.inputs import Inputs, Sentences, Targets, rows
 from volition.train.config import TrainConfig
 from volition.train.contracts import Batch
 from volition.train.state import named_tensors
@@ -70,11 +71,14 @@ class TinyData:
     def __len__(self) -> int:
         return self.batches
 
-    def epoch(self, number: int, *, skip: int = 0) -> Iterator[Batch]:
+    def epoch(self, number: int, *, skip: int = 0, share: Share = WHOLE) -> Iterator[Batch]:
         for index in range(skip, self.batches):
             self.made.append((number, index))
             self.before()
-            yield self.batch(number, index)
+            inputs, targets = self.batch(number, index)
+            own = share.among(index * self.rows, self.rows)
+            own = slice(own.start, own.stop, own.step)
+            yield rows(inputs, own), rows(targets, own)
 
     def batch(self, number: int, index: int) -> Batch:
         rng = np.random.default_rng([self.seed, number, index])

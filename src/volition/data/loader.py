@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from volition.data.errors import DataError
+from volition.data.share import WHOLE, Share
 from volition.data.store import Dataset
 from volition.data.windows import Sample, Stretch, WindowConfig, cut, read_stretch
 
@@ -111,14 +112,20 @@ class Loader:
         full, rest = divmod(self.samples, self.config.batch)
         return full + (1 if rest and not self.config.drop_last else 0)
 
-    def epoch(self, number: int = 0, *, skip: int = 0) -> Iterator[Sample]:
-        """The batches of an epoch, after the first `skip`, which are not decoded: for a training that goes on."""
+    def epoch(self, number: int = 0, *, skip: int = 0, share: Share = WHOLE) -> Iterator[Sample]:
+        """The batches of an epoch, after the first `skip`, which are not decoded: for a training that goes on. Of each
+        batch only the `share` is made."""
         workers = self.config.workers
         with ThreadPoolExecutor(workers, "decode") as decoders, ThreadPoolExecutor(workers, "batch") as makers:
             waiting: deque[Future[Sample]] = deque()
             try:
-                for rows in self._batches(number, skip, decoders):
-                    waiting.append(makers.submit(self._make, rows, number))
+                for place, rows in enumerate(self._batches(number, skip, decoders), skip):
+                    own = share.among(place * self.config.batch, len(rows))
+                    if not own:
+                        raise DataError(
+                            f"A batch has {len(rows)} rows for {share.of} processes; each needs at least one."
+                        )
+                    waiting.append(makers.submit(self._make, [rows[one] for one in own], number))
                     del rows  # or this batch's segments would stay in memory while the next ones are awaited
                     if len(waiting) > _PREFETCH:
                         yield waiting.popleft().result()

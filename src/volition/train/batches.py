@@ -15,6 +15,7 @@ import torch
 from volition.data.augment import Augmentation
 from volition.data.feature import ACTION, IMAGES, LOOK, STATE, TRUTH, TRUTH_CELLS, TRUTH_THINGS
 from volition.data.loader import Loader, LoaderConfig
+from volition.data.share import WHOLE, Share
 from volition.data.statistics import Moments
 from volition.data.store import Dataset
 from volition.data.windows import ACTION_PAD, BEFORE, BEFORE_PAD, HISTORY_PAD, Sample, WindowConfig
@@ -167,8 +168,8 @@ class Batches:
     def __len__(self) -> int:
         return len(self.loader)
 
-    def epoch(self, number: int, *, skip: int = 0) -> Iterator[tuple[Inputs, Targets]]:
-        for batch in self.loader.epoch(number, skip=skip):
+    def epoch(self, number: int, *, skip: int = 0, share: Share = WHOLE) -> Iterator[tuple[Inputs, Targets]]:
+        for batch in self.loader.epoch(number, skip=skip, share=share):
             yield self._tensors(batch)
 
     @property

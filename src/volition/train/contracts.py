@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from volition.data.share import WHOLE, Share
 from volition.model.inputs import Inputs, Targets
 
 Batch = tuple[Inputs, Targets]
@@ -31,9 +32,10 @@ class Trainable(Protocol):
 
 
 class Batches(Protocol):
-    """Epochs of batches. An epoch is the same whenever it is asked for; `skip` batches of it are left out unmade."""
+    """Epochs of batches. An epoch is the same whenever it is asked for; `skip` batches of it are left out unmade, and of
+    the others the rows that are not in the `share`."""
 
-    def epoch(self, number: int, *, skip: int = 0) -> Iterator[Batch]: ...
+    def epoch(self, number: int, *, skip: int = 0, share: Share = WHOLE) -> Iterator[Batch]: ...
 
     def __len__(self) -> int: ...  # batches an epoch
 

@@ -3,7 +3,7 @@
     torchrun --nproc-per-node 4 -m volition.cli train ... (RANK, WORLD_SIZE, LOCAL_RANK) -> Processes
 
 DDP keeps the whole model in each process; FSDP2 keeps a share of weights, moments and averages. Only the main process
-(rank 0) writes and prints. Every process goes through all batches and keeps every `world`-th row, so that the loss
+(rank 0) writes and prints. Every process goes through all batches and makes every `world`-th row, so that the loss
 curve is that of one process. Losses are means over a process's rows: each is weighted by its share of the real action
 steps (`shares`), which makes masked means over actions exact; terms over other masks (truth that only some rows have)
 are then close, not equal. Terms that draw random numbers draw different ones in each process. Models must give the
@@ -28,7 +28,8 @@ from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forwar
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from volition.model.inputs import Inputs, Targets, rows
+from volition.data.share import Share
+from volition.model.inputs import Inputs, Targets
 from volition.train.contracts import Batch
 from volition.train.errors import TrainError
 
@@ -73,15 +74,10 @@ class Processes:
             self._shard(model)
         return model.losses
 
-    def mine(self, batch: Batch) -> Batch:
-        """Every `world`-th row: what a mixture puts side by side is spread over the processes."""
-        inputs, targets = batch
-        if self.world == 1:
-            return batch
-        if inputs.size < self.world:
-            raise TrainError(f"A batch has {inputs.size} rows for {self.world} processes; each needs at least one.")
-        share = slice(self.rank, None, self.world)
-        return rows(inputs, share), rows(targets, share)
+    @property
+    def share(self) -> Share:
+        """Of each batch: every `world`-th row, so that what a mixture puts side by side is spread over the processes."""
+        return Share(self.rank, self.world)
 
     def total(self, values: Sequence[float]) -> list[float]:
         """The sums over all processes."""

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from volition.data.share import WHOLE, Share
 from volition.model.inputs import Sentences, rows
 from volition.train.contracts import Batch, Batches
 from volition.train.errors import TrainError
@@ -78,16 +79,20 @@ class Mixture:
         marks[:, 0], marks[:, -1] = 0, self.config.batch
         return np.diff(marks, axis=1).astype(np.int64)
 
-    def epoch(self, number: int, *, skip: int = 0) -> Iterator[Batch]:
+    def epoch(self, number: int, *, skip: int = 0, share: Share = WHOLE) -> Iterator[Batch]:
         first = number * len(self) + skip
         behind = np.zeros(len(self.sets), dtype=np.int64)
         for block in range(0, first, 1 << 16):
             behind += self.counts(block, min(first, block + (1 << 16))).sum(axis=0)
-        streams = [_Rows(name, one, self._size(name) if behind[place] else 0, int(behind[place]))
+        streams = [_Rows(name, one, self._size(name), int(behind[place]), share)
                    for place, (name, one) in enumerate(self.sets.items())]  # fmt: skip
         for batch in range(first, (number + 1) * len(self)):
             wanted = self.counts(batch, batch + 1)[0]
             parts = [part for stream, count in zip(streams, wanted, strict=True) for part in stream.take(int(count))]
+            if not parts:
+                raise TrainError(
+                    f"A batch has {self.config.batch} rows for {share.of} processes; each needs at least one."
+                )
             yield concatenate(parts)
 
     def _size(self, name: str) -> int:
@@ -99,39 +104,45 @@ class Mixture:
 
 
 class _Rows:
-    """One set as an endless row of rows, from `behind` on; batches are of `size`, 0: not known yet, as none is behind."""
+    """One set as an endless row of rows, from `behind` on, of which only the `share` is made; its batches are of `size`."""
 
-    def __init__(self, name: str, data: Batches, size: int, behind: int) -> None:
-        self._name, self._size = name, size
-        batches, self._used = divmod(behind, size) if size else (0, 0)
-        self._batches = self._endless(data, batches)
+    def __init__(self, name: str, data: Batches, size: int, behind: int, share: Share) -> None:
+        self._name, self._size, self._share = name, size, share
+        self._place, self._used = divmod(behind, size)  # of the next batch, counted over epochs; rows taken of it
+        self._length = len(data)
+        self._batches = self._endless(data)
         self._batch: Batch | None = None
 
     def take(self, count: int) -> Iterator[Batch]:
-        """The next rows, in pieces of the set's own batches."""
+        """Its share of the next rows, in pieces of the set's own batches."""
         while count:
             if self._batch is None:
                 self._batch = self._next()
             inputs, targets = self._batch
-            piece = slice(self._used, min(self._used + count, self._size))
-            yield rows(inputs, piece), rows(targets, piece)
-            count -= piece.stop - piece.start
-            self._used = piece.stop
+            end = min(self._used + count, self._size)
+            piece = slice(len(self._own(self._used)), len(self._own(end)))
+            if piece.stop > piece.start:
+                yield rows(inputs, piece), rows(targets, piece)
+            count -= end - self._used
+            self._used = end
             if self._used == self._size:
-                self._batch, self._used = None, 0
+                self._batch, self._used, self._place = None, 0, self._place + 1
+
+    def _own(self, count: int) -> range:
+        """Which of the present batch's first `count` rows are made here."""
+        return self._share.among(self._place % self._length * self._size, count)
 
     def _next(self) -> Batch:
         batch = next(self._batches)
-        self._size = self._size or batch[0].size
-        if batch[0].size != self._size:
-            raise TrainError(f"The set {self._name} has batches of {self._size} and of {batch[0].size} rows; let it drop the last one.")  # fmt: skip
+        wanted = len(self._own(self._size))
+        if batch[0].size != wanted:
+            raise TrainError(f"The set {self._name} has batches of {wanted} and of {batch[0].size} rows; let it drop the last one.")  # fmt: skip
         return batch
 
-    @staticmethod
-    def _endless(data: Batches, batches: int) -> Iterator[Batch]:
-        epoch, skip = divmod(batches, len(data))
+    def _endless(self, data: Batches) -> Iterator[Batch]:
+        epoch, skip = divmod(self._place, self._length)
         while True:
-            yield from data.epoch(epoch, skip=skip)
+            yield from data.epoch(epoch, skip=skip, share=self._share)
             epoch, skip = epoch + 1, 0
 
 

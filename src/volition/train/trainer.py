@@ -1,6 +1,6 @@
 """The training loop: batches in, weights and a record of how it went out.
 
-    Batches -> Processes.mine -> Stepper (losses, gradients, AdamW) -> Ema -> validate, evaluate -> Best; State; Journal
+    Batches -> Stepper (losses, gradients, AdamW) -> Ema -> validate, evaluate -> Best; State; Journal
 
     OUT/states/    to go on from (state.py)         OUT/metrics.jsonl, events/, curves.svg   (journal.py)
     OUT/best/      to deploy: best in closed loop   OUT/last/  to deploy: at the end         (best.py)
@@ -144,9 +144,9 @@ class Trainer:
         epoch, skip = divmod(self.step * self.config.accumulate, len(self.data))
         while True:
             count = skip
-            for batch in self.data.epoch(epoch, skip=skip):
+            for batch in self.data.epoch(epoch, skip=skip, share=self.processes.share):
                 count += 1
-                yield self.processes.mine(batch)
+                yield batch
             if count != len(self.data):
                 raise TrainError(
                     f"Epoch {epoch} of the data had {count} batches, and its length says {len(self.data)}."

@@ -40,8 +40,7 @@ def validate(
     `accuracy/<dimension>`, the share that is right. `batches` is how many to use at most."""
     sums: dict[str, float] = {}
     with evaluating(model), torch.no_grad(), autocast(dtype, processes.device):
-        for place, batch in enumerate(islice(data.epoch(0), batches)):
-            inputs, targets = processes.mine(batch)
+        for place, (inputs, targets) in enumerate(islice(data.epoch(0, share=processes.share), batches)):
             inputs, targets = to(inputs, processes.device), to(targets, processes.device)
             rng = generator(processes.device, _VALIDATION, seed, place, processes.rank)
             real = targets.real
