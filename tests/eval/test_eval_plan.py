@@ -81,11 +81,16 @@ def test_after_a_failure_the_same_command_goes_on_there(
         ran.append(command[0])
         return codes.pop(0)
 
+    clock = iter([0, 60, 100, 220, 300, 360])  # s: the second stage takes two minutes to fail, and one more
     monkeypatch.setattr(plans, "_run", run)
+    monkeypatch.setattr(plans.time, "monotonic", lambda: float(next(clock)))
     config = FollowConfig(plan=str(two), out=tmp_path / "out")
     assert follow(config) == 7
     assert follow(config) == 0
     assert ran == ["data", "train", "train"]
+    state = json.loads((tmp_path / "out" / "plan.json").read_text())
+    assert [one["minutes"] for one in state["stages"].values()] == [1.0, 3.0]
+    assert state["begun"] == {}
 
 
 def test_a_dry_run_runs_nothing(
@@ -106,7 +111,7 @@ def test_a_stage_runs_volition_itself_and_its_exit_code_comes_back(tmp_path: Pat
     path = tmp_path / "real.toml"
     path.write_text('about = "x"\n[[stage]]\nname = "check"\nminutes = 1\nrun = "data check {out}/nothing"\n')
     assert follow(FollowConfig(plan=str(path), out=tmp_path / "out")) == 2
-    assert not (tmp_path / "out" / "plan.json").exists()
+    assert json.loads((tmp_path / "out" / "plan.json").read_text())["stages"] == {}
 
 
 @pytest.mark.parametrize(

@@ -67,11 +67,15 @@ def follow(config: FollowConfig) -> int:
         console.print(f"volition {shlex.join(stage.command)}", soft_wrap=True, markup=False, highlight=False)
         begin = time.monotonic()
         code = _run(stage.command)
+        minutes = round(state["begun"].pop(stage.name, 0.0) + (time.monotonic() - begin) / 60, 2)
+        if code:
+            state["begun"][stage.name] = minutes
+        else:
+            done[stage.name] = {"command": shlex.join(stage.command), "minutes": minutes}
+        write_json(config.out / STATE, state)
         if code:
             console.print(f"{stage.name} ended with exit code {code}; the same command goes on from here.")
             return code
-        done[stage.name] = {"command": shlex.join(stage.command), "minutes": round((time.monotonic() - begin) / 60, 2)}
-        write_json(config.out / STATE, state)
     console.print(_table(plan, done))
     console.print(f"Done. What was run, where and for how long: {config.out / STATE}")
     return 0
@@ -125,9 +129,14 @@ def _state(path: Path, plan: Plan) -> dict[str, Any]:
         "version": volition.__version__,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "stages": {},
+        "begun": {},  # minutes of stages that were stopped
     }
     if path.exists():
-        known["stages"] = json.loads(path.read_text(encoding="utf-8"))["stages"]
+        known |= {
+            key: value
+            for key, value in json.loads(path.read_text(encoding="utf-8")).items()
+            if key in ("stages", "begun")
+        }
         wanted = {stage.name: shlex.join(stage.command) for stage in plan.stages}
         for name, done in known["stages"].items():
             if wanted.get(name) != done["command"]:
