@@ -43,6 +43,7 @@ from volition.train.mixture import Mixture, MixtureConfig
 from volition.train.phrases import Phrases
 from volition.train.reasons import examples
 from volition.train.taught import Taught, main_action, taught_on
+from volition.train.together import begun, together
 from volition.train.trainer import Trainer
 from volition.transforms.codec import Codec
 
@@ -66,6 +67,13 @@ class Prepared:
 
 def train(command: TrainCommand) -> int:
     """Train and write checkpoints; returns 0."""
+    if command.processes == 1 or begun():
+        return _train(command)
+    threads = command.train.threads or max(1, (os.cpu_count() or 1) // command.processes)
+    return together(command.processes, _train, replace(command, train=replace(command.train, threads=threads)))
+
+
+def _train(command: TrainCommand) -> int:
     prepared = prepare(command)
     known = {"command": described(command), **prepared.about}
 

@@ -63,6 +63,8 @@ class TrainCommand:
     """Share of the episodes kept for validation."""
     features: bool = True
     """Compute what a frozen picture encoder gives once and keep it on disk; only with --shift 0 --colour 0."""
+    processes: int = 1
+    """How many processes of this machine share each batch; each has its part of the cores, or a GPU of its own."""
     loaders: int = 0
     """Threads that decode each data set; 0: one for four cores. On few cores more of them only stand in each other's way."""
     memory_mb: int = 1024
@@ -88,7 +90,7 @@ class TrainCommand:
 
     def __post_init__(self) -> None:
         for name, least, most in (
-            ("batch", 1, 65536), ("chunk", 0, 1000), ("history", 0, 100), ("history_step", 1, 100), ("phrases", 1, 1000), ("loaders", 0, 256),
+            ("batch", 1, 65536), ("chunk", 0, 1000), ("history", 0, 100), ("history_step", 1, 100), ("phrases", 1, 1000), ("loaders", 0, 256), ("processes", 1, 1024),
             ("memory_mb", 16, 1 << 20), ("lora_rank", 1, 4096), ("episodes", 1, 10_000),
         ):  # fmt: skip
             value = getattr(self, name)
