@@ -141,7 +141,8 @@ def test_minilm_rebuilds_from_its_config_without_the_package(minilm, monkeypatch
     monkeypatch.setattr("volition.model.sentence.PACKAGE", "no_such_package_at_all")
     again = build(**dataclasses.asdict(minilm.alone))
     again.load_state_dict(minilm.state_dict())
-    torch.testing.assert_close(again(again.read([LONG])).pooled, words.pooled, atol=1e-5, rtol=0)
+    # remembered in half precision, where the last bit of 0.5 is 0.0005
+    torch.testing.assert_close(again(again.read([LONG])).pooled, words.pooled, atol=5e-4, rtol=0)
 
 
 def counted(encoder):

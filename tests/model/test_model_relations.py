@@ -105,12 +105,14 @@ def test_a_reader_looks_up_what_it_was_taught_and_nothing_else() -> None:
     left, right, unknown = (torch.tensor([[5, 6, word]]) for word in (7, 8, 9))
     taught = torch.cat([left, right])
     assert torch.equal(reader(alike, taught).pooled, plain(alike, taught).pooled)
-    optimiser = torch.optim.Adam(reader.parameters(), 0.02)
-    for _ in range(20):
-        pooled = reader(alike, taught).pooled
-        optimiser.zero_grad()
-        (pooled[1, 16] - pooled[0, 16]).backward()
-        optimiser.step()
+    # One step with a large rate: from words that are exactly alike, many small ones get anywhere or nowhere, by rounding.
+    assert reader.lexicon is not None
+    pooled = reader(alike, taught).pooled
+    (pooled[1, 16:] * torch.arange(len(pooled[1, 16:]))).sum().backward()
+    with torch.no_grad():
+        for parameter in reader.lexicon.parameters():
+            assert parameter.grad is not None
+            parameter -= parameter.grad.sign()
     with torch.no_grad():
         apart = reader(alike, taught).pooled
         assert (apart[0] - apart[1]).abs().max() > 0.1

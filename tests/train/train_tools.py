@@ -76,7 +76,7 @@ class TinyData:
             self.made.append((number, index))
             self.before()
             inputs, targets = self.batch(number, index)
-            own = share.among(index * self.rows, self.rows)
+            own = share.among(index * self.rows, inputs.size)
             own = slice(own.start, own.stop, own.step)
             yield rows(inputs, own), rows(targets, own)
 
