@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,8 +31,6 @@ def rig():
 
 
 def stage_of(skill, seed=3, axes=NOMINAL, **changes):
-    from dataclasses import replace
-
     scene = SKILLS[skill].layout(Draw(seed, axes))
     return Stage(replace(scene, **changes), SPEC)
 
@@ -115,7 +115,7 @@ def test_an_expert_answers_any_state_from_its_first_call_with_a_chunk_that_begin
     for side in ("left", "right"):
         first = expert.action_spec.index(f"{side}.x")
         here = stage.in_pelvis(stage.hand(side)[0])
-        assert np.linalg.norm(chunk.values[0, first : first + 3] - here) < 0.04
+        assert np.linalg.norm(chunk.values[0, first : first + 3] - here) < 0.055  # 0.18 s ahead
 
 
 def test_a_path_is_never_faster_than_its_reach_says():
@@ -131,11 +131,58 @@ def test_a_path_is_never_faster_than_its_reach_says():
     assert steps.max() <= 0.1 * 0.1 + 1e-9
 
 
+def test_what_an_expert_says_does_not_hang_on_where_hands_were_sent_before():
+    """Who is corrected feels where the hand is; where it was sent, and so a label that begins there, is nobody's to know."""
+    stage = stage_of("press_button")
+    fresh, led = expert_for(Errand(stage)), expert_for(Errand(stage))
+    seen = look(stage)
+    chunk = led.infer(seen)
+    led.follow(
+        replace(chunk, values=chunk.values + np.where(np.arange(17) == led.action_spec.index("right.z"), 0.05, 0))
+    )
+    assert np.array_equal(led.infer(seen).values, fresh.infer(seen).values)
+
+
+def test_a_hand_is_sent_ahead_of_where_it_is_far_enough_to_move():
+    stage = stage_of("press_button")
+    here = stage.in_pelvis(stage.hand("right")[0])
+
+    class Slow:
+        def decide(self, state):
+            return Intent(hands={"right": Reach(position=here + np.array([0.1, 0, 0]), speed=0.001)})
+
+    values = Expert(stage, Slow()).infer(look(stage)).values
+    first = stage.spec.action("ee").index("right.x")
+    assert values[0, first] - here[0] == pytest.approx(0.012, abs=0.002)
+
+
+def test_the_stepper_walks_on_while_the_robot_is_felt_to_move_and_gives_up_where_it_stands_well_enough():
+    stage = stage_of("press_button")
+    state = stage.session.robot.read()
+    stepper, far, near = Stepper(), np.array([0.32, -0.40, 0.9]), np.array([0.32, -0.25, 0.9])
+    assert stepper.step(state, far, "right")[1] < -0.1
+    walking = replace(state, stamp=state.stamp + 2.0, base_velocity=np.array([0.0, -0.2, 0.0]))
+    assert stepper.step(walking, np.array([0.32, -0.35, 0.9]), "right")[1] < 0, (
+        "on its way it goes on, though near enough"
+    )
+    stands = replace(state, stamp=state.stamp + 4.0)
+    assert stepper.step(stands, near, "right") is None, "nobody walked: where it stands will do"
+
+
+def test_hands_wait_while_the_base_moves():
+    stage = stage_of("press_button")
+    state = stage.session.robot.read()
+    moved = replace(state, base_velocity=np.array([0.0, 0.25, 0.0]))
+    base = Stepper().step(moved, np.array([0.32, -0.17, 0.9]), "right")
+    assert base is not None
+    assert not base.any()
+
+
 def test_the_stepper_asks_for_steps_only_when_the_point_is_out_of_reach():
     stage = stage_of("press_button")
     state = stage.session.robot.read()
-    assert Stepper(SPEC).step(state, np.array([0.32, -0.17, 0.9]), "right") is None
-    base = Stepper(SPEC).step(state, np.array([0.32, -0.60, 0.9]), "right")
+    assert Stepper().step(state, np.array([0.32, -0.17, 0.9]), "right") is None
+    base = Stepper().step(state, np.array([0.32, -0.60, 0.9]), "right")
     assert base is not None
     assert base[1] < -0.1, "to the right"
     assert base_error(state, 0.0, -0.43, 0.0)[1] == pytest.approx(-0.43, abs=0.03)

@@ -9,7 +9,6 @@ any state, and label it, from the first call.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -30,24 +29,34 @@ from volition.transforms.rotation import (
     wrap,
     yaw,
 )
-from volition.types import ActionChunk, ActionSpec, Observation, RobotSpec, RobotState
+from volition.types import ActionChunk, ActionSpec, Observation, RobotState
 
 STEPS = 10  # of a chunk
 DT = 0.1  # s
 TURNING = 2.0  # rad/s, of a hand
 CLOSING = 1.6  # 1/s, of a grasp
-STRAY = 0.06  # m: a hand this far from where it was sent is met where it is
+STRAY = 0.06  # m: a hand that waits this far from where it was sent waits where it is
+LEAD, FIRM = (
+    0.08,
+    0.25,
+)  # s: how far hands follow behind where they are sent, and fingers, which are to hold firmly, too
+NUDGE = (0.012, 0.1)  # m, rad: a hand that is sent less far than this may not move at all
 STALE = 0.25  # s: after a longer silence the robot may be anywhere
 WALK = (0.35, 0.30, 0.5)  # m/s, m/s, rad/s: the fastest an expert walks
 NEAR = (0.035, 0.035, 0.06)  # m, m, rad: close enough to stop walking
-WALK_GAIN = 2.0  # 1/s
-LAG = 0.4  # s, between an asked velocity and the robot's own
-CALM, RESTLESS = 0.10, 0.55  # rad/s, smoothed rms of the legs' joints: standing 0.05, reaching 0.15, walking 0.4 to 1
+WALK_GAIN = 1.5  # 1/s
+LAG = 0.7  # s: so long the robot goes on as it is felt to, when it is asked to stop
+STILL, MOVING = 0.06, 0.15  # m/s, smoothed, of the base: reaching sways it by 0.05, steps move it by 0.1 to 0.4
+SMOOTH = 0.3  # s
+BEGIN = 0.8  # s: so long walking takes to begin
 SPOT = (0.32, 0.17)  # m: forward and outwards from the robot's middle, where a hand works best ...
 SLACK = (0.085, 0.11)  # m: ... and how far from there it still works well
 ASKEW = 0.2  # rad: turned this far from the table, the robot turns back
 CLOSEST = 0.03  # m: how far towards the table the robot may stand
 _TIMES = DT * np.arange(1, STEPS + 1)  # s: of a chunk's steps
+
+
+Hand = tuple[np.ndarray, np.ndarray, float]  # its grasp centre's position and orientation, and how closed it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +93,11 @@ class Plan(Protocol):
 
 
 class Expert:
-    """A Policy. `resume` forgets what it commanded, for a robot that somebody else has moved."""
+    """A Policy. `resume` forgets what it commanded, for a robot that somebody else has moved.
+
+    A path begins where the hand is, not where it was sent: a learner feels the one and cannot know the other, and a hand that
+    is stuck would be sent ever the same way on.
+    """
 
     def __init__(self, stage: Stage, plan: Plan) -> None:
         self._stage, self.plan = stage, plan
@@ -100,7 +113,7 @@ class Expert:
         self.resume()
 
     def resume(self) -> None:
-        self._sent: dict[str, tuple[np.ndarray, np.ndarray, float]] = {}
+        self._sent: dict[str, Hand] = {}
         self._at = -math.inf
 
     def follow(self, chunk: ActionChunk) -> None:
@@ -115,13 +128,13 @@ class Expert:
         intent = self.plan.decide(state)
         values = np.zeros((STEPS, len(self._spec.dimensions)))
         for side, first in self._first.items():
-            start = self._start(side, observation.stamp, state)
-            reach = intent.hands.get(side)
+            here, reach = self._here(side, state), intent.hands.get(side)
+            held = self._held(side, observation.stamp, here)
             if reach is None and intent.wait:
-                reach = Reach(position=start[0], quaternion=start[1], grasp=start[2])
+                reach = Reach(position=held[0], quaternion=held[1], grasp=held[2])
             elif reach is None:
-                reach = Reach(position=READY[side], grasp=start[2])
-            path = _path(start, reach)
+                reach = Reach(position=READY[side], grasp=held[2])
+            path = _path(here, reach)
             values[:, first : first + 7] = path
             self._sent[side] = (path[0, :3], from_rotvec(path[0, 3:6]), float(path[0, 6]))
         values[:, -3:] = intent.base
@@ -136,31 +149,36 @@ class Expert:
             note=intent.note,
         )
 
-    def _start(self, side: str, now: float, state: RobotState) -> tuple[np.ndarray, np.ndarray, float]:
-        """Where the hand's path begins: where it was last sent, if it is near there, else where it is."""
+    def _here(self, side: str, state: RobotState) -> Hand:
+        """Where the hand is, in the pelvis frame."""
         position, quaternion = self._stage.hand(side)
-        pelvis = state.base_quaternion
-        here = rotate_inverse(pelvis, position - state.base_position)
+        back = conjugate(state.base_quaternion)
+        here, turned = rotate(back, position - state.base_position), multiply(back, quaternion)
+        return here, turned, closed(self._stage.spec.joint_names, state, side)
+
+    def _held(self, side: str, now: float, here: Hand) -> Hand:
+        """Where a hand stays that is to wait: where it was last sent, if it is near there, or it would sink by and by."""
         sent = self._sent.get(side)
         if sent is None or now - self._at > STALE:
-            turned = multiply(conjugate(pelvis), quaternion)
-            return here, turned, closed(self._stage.spec.joint_names, state, side)
-        away = sent[0] - here
+            return here
+        away = sent[0] - here[0]
         distance = np.linalg.norm(away)
-        return (here + away * (STRAY / distance), sent[1], sent[2]) if distance > STRAY else sent
+        return (here[0] + away * (STRAY / distance), sent[1], sent[2]) if distance > STRAY else sent
 
 
-def _path(start: tuple[np.ndarray, np.ndarray, float], reach: Reach) -> np.ndarray:
+def _path(start: Hand, reach: Reach) -> np.ndarray:
     """STEPS poses on the straight way to `reach`, (STEPS, 7)."""
     position, quaternion, grasp = start
     ahead = reach.position - position
     way, turn = np.linalg.norm(ahead), np.linalg.norm(between(quaternion, reach.quaternion))
     length = max(way / reach.speed, turn / reach.turning, 1e-6)
-    shares = np.minimum(_TIMES / length, 1.0)
+    ahead_of = max(LEAD / length, min(NUDGE[0] / max(way, 1e-6), NUDGE[1] / max(turn, 1e-6)))
+    shares = np.minimum(_TIMES / length + ahead_of, 1.0)
     rows = np.empty((STEPS, 7))
     rows[:, :3] = position + shares[:, None] * ahead
     rows[:, 3:6] = to_rotvec(slerp(quaternion, reach.quaternion, shares))
-    rows[:, 6] = grasp + np.clip(reach.grasp - grasp, -CLOSING * _TIMES, CLOSING * _TIMES)
+    most = CLOSING * (_TIMES + FIRM)
+    rows[:, 6] = grasp + np.clip(reach.grasp - grasp, -most, most)
     return rows
 
 
@@ -216,48 +234,43 @@ class Frame:
 class Stepper:
     """Steps the robot to where a hand can work at a point, and tells when it stands there. Once it steps it goes all the way.
 
-    Ask it every time: it also watches how restless the base is, because no hand can work while the feet move.
+    Ask it every time: it also watches whether the base moves, because no hand can work while the feet do. All that it goes by
+    is what a learner feels too: what only the teacher knows (how restless the legs are, what it asked for before) would make
+    two lessons of one moment, and a learner shown both does neither.
     """
 
-    def __init__(self, robot: RobotSpec, spot: tuple[float, float] = SPOT, slack: tuple[float, float] = SLACK) -> None:
+    def __init__(self, spot: tuple[float, float] = SPOT, slack: tuple[float, float] = SLACK) -> None:
         """`spot`: forward and outwards from the robot's middle, where the hand works best; `slack`: how far off is still good."""
         self._spot, self._slack = spot, slack
-        self._legs = [index for index, joint in enumerate(robot.joints) if joint.group == "legs"]
         self._walking = self._waiting = False
-        self._speed, self._at = 0.0, -math.inf
-        self._sent: deque[tuple[float, np.ndarray]] = deque()
+        self._began = self._at = -math.inf
+        self._velocity = np.zeros(3)  # forward, left, turn; smoothed
 
     def step(self, state: RobotState, point: np.ndarray, side: str) -> np.ndarray | None:
         """The base velocity to walk with; zeros while it comes to stand; None when it stands where it should."""
         self._feel(state)
+        speed = float(np.hypot(*self._velocity[:2]))
         x, y = min(point[0] - self._spot[0], CLOSEST), point[1] - mirror(side) * self._spot[1]
         error = base_error(state, x, y, 0.0)
-        if not self._waiting and np.any(np.abs(error) > (*self._slack, ASKEW)):
-            self._walking = True
-        if self._walking:
-            error = error - self._coming(state.stamp)
-            if np.any(np.abs(error) > np.array(NEAR)):
-                return self._send(np.clip(WALK_GAIN * error, -np.array(WALK), np.array(WALK)), state.stamp)
-            self._walking, self._waiting = False, True
-        return np.zeros(3) if self._waiting else None
-
-    def _send(self, velocity: np.ndarray, now: float) -> np.ndarray:
-        self._sent.append((now, velocity))
-        return velocity
-
-    def _coming(self, now: float) -> np.ndarray:
-        """How far it will go on by what was asked of it: walking follows a command by LAG."""
-        while self._sent and self._sent[0][0] < now - LAG:
-            self._sent.popleft()
-        return DT * np.sum([velocity for _, velocity in self._sent], axis=0) if self._sent else np.zeros(3)
+        far = bool(np.any(np.abs(error) > (*self._slack, ASKEW)))
+        if self._walking and not far and speed < STILL and state.stamp > self._began + BEGIN:
+            self._walking = False  # it was asked to and stands: where it is will do
+        if not self._walking:
+            self._waiting = speed > (STILL if self._waiting else MOVING)
+            if self._waiting or not far:
+                return np.zeros(3) if self._waiting else None
+            self._walking, self._began = True, state.stamp
+        error = error - LAG * self._velocity  # it goes on for so long
+        if np.any(np.abs(error) > np.array(NEAR)):
+            return np.clip(WALK_GAIN * error, -np.array(WALK), np.array(WALK))
+        self._walking, self._waiting = False, True
+        return np.zeros(3)
 
     def _feel(self, state: RobotState) -> None:
-        """Smooth how fast the legs move; above RESTLESS the hands wait until it is below CALM."""
-        passed = min(max(state.stamp - self._at, 0.0), 1.0)
+        passed = min(max(state.stamp - self._at, 0.0), SMOOTH)
         self._at = state.stamp
-        speed = float(np.sqrt(np.mean(state.velocity[self._legs] ** 2)))
-        self._speed += min(passed / 0.3, 1.0) * (speed - self._speed)
-        self._waiting = self._speed > (CALM if self._waiting else RESTLESS)
+        now = np.array([*state.base_velocity[:2], state.base_angular_velocity[2]])
+        self._velocity += passed / SMOOTH * (now - self._velocity)
 
 
 def base_error(state: RobotState, x: float, y: float, heading: float) -> np.ndarray:

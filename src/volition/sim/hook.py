@@ -92,7 +92,7 @@ class HookGrasp:
         along, out, up = self.off()
         bent = float(np.abs(state.position[self._fingers]).max())
         if self._around() and bent > 1.0 and out < BESIDE - LINED:
-            return Hold(self._to(frame, along, out, up, grasp=HOOK - 0.05, speed=SLOW), "opening")
+            return Hold(self._to(frame, -DEEP / 2, 0.0, 0.0, grasp=HOOK - 0.05, speed=SLOW), "opening")
         if along > -0.05 and out < BESIDE - LINED and abs(up) < 0.08:
             return Hold(self._to(frame, along, BESIDE + 0.01, up, grasp=HOOK - 0.05, speed=0.2), "out sideways")
         if along > -0.05 and up < 0.08:

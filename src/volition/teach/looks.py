@@ -24,10 +24,13 @@ from volition.data.feature import ACTION, IMAGES, LOOK, STATE
 from volition.data.stage import EpisodeStage
 from volition.robots.g1 import g1
 from volition.sim.choices import axes_of, layout, skills_of
+from volition.sim.expert import up
 from volition.sim.randomise import Axes, Draw
 from volition.sim.senses import Senses
 from volition.sim.sight import Sight
 from volition.sim.stage import READY, Stage
+from volition.sim.tasks.pick_and_place import GRIP
+from volition.sim.tasks.pick_and_place import THINGS as HOLDABLE
 from volition.teach.configs import LooksConfig
 from volition.teach.errors import TeachError
 from volition.teach.generate import make
@@ -40,13 +43,17 @@ from volition.types import Observation, RobotSpec
 
 APART = EPISODES // 2  # its scenes are not those of demonstrations of the same seed
 
-NEARBY, TURNED = 0.03, 0.04  # m, rad: the robot stands off by, at most
+NEARBY, TURNED = 0.03, 0.04  # m, rad: the robot stands off by, at most ...
+STEPPED, ASKEW = (0.06, 0.16), 0.08  # m forward and left, rad: ... or has stepped aside by, in half of the pictures
 LEANING, WAIST = 0.02, 0.03  # rad
 TURNS = np.array([0.06, 0.06, 0.12])  # rad, of a hand: standard deviations, as experts turn theirs
 REACH = np.array([[0.10, -0.12, 0.08], [0.50, 0.36, 0.36]])  # m: where a left hand may be; a right one is mirrored
 ABOUT = np.array([[-0.14, -0.09, 0.0], [0.03, 0.09, 0.16]])  # m: where a hand is that is near a thing, from its middle
 READILY, NEAR = 0.3, 0.6  # shares of the hands that wait, and of the others that are near a thing
 STEPS = 40  # control ticks on the way there from where the hand was before
+OPENED = 0.13  # m: how far drawers may be open
+OPEN, HELD = 0.3, 0.3  # shares of the drawers that are, and of the pictures in which a loose thing is in a hand
+GRASPED = (0.45, 0.75)  # how closed a hand is that holds something
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +125,10 @@ class Looks:
         try:
             random = np.random.default_rng(recipe.stream(job, attempt, "hands"))
             senses, sight, goal = Senses(scene), Sight(stage), scene.goals[0]
+            found = stage.world.data.qpos.copy()
             for number in range(recipe.frames):
                 self.posing.pose(stage, random, number / self.robot.policy_rate_hz)
+                self.posing.do(stage, found, random)
                 state = stage.session.robot.read()
                 true = Observation(
                     stamp=state.stamp, state=state, images=stage.session.robot.look(), instruction=instruction
@@ -158,10 +167,11 @@ class Posing:
         """The next picture's: from where the hands were, some way to where they are to be."""
         world, start = stage.world, stage.scene.start
         data, first = world.data, world.base_qpos
-        place = np.array(start.position) + NEARBY * random.uniform(-1, 1, 2)
+        away, turned = (np.array(STEPPED), ASKEW) if random.random() < 0.5 else (NEARBY, TURNED)
+        place = np.array(start.position) + away * random.uniform(-1, 1, 2)
         before = data.qpos[first : first + 7].copy()
         data.qpos[first : first + 2] = place
-        turn = start.heading + TURNED * random.uniform(-1, 1)
+        turn = start.heading + turned * random.uniform(-1, 1)
         lean = LEANING * random.uniform(-1, 1, 2)
         data.qpos[first + 3 : first + 7] = multiply(
             from_rotvec(np.array([0.0, 0.0, turn])), from_rotvec(np.array([*lean, 0.0]))
@@ -182,6 +192,26 @@ class Posing:
         data.qpos[world.qpos] = joints
         data.qvel[:] = 0.0
         data.time = stamp
+        world.settle()
+
+    def do(self, stage: Stage, found: np.ndarray, random: np.random.Generator) -> None:
+        """What a task may have changed: drawers are open, a hand holds a thing. All else is as it was `found`."""
+        world, data = stage.world, stage.world.data
+        robot = [*range(world.base_qpos, world.base_qpos + 7), *world.qpos]
+        posed = data.qpos[robot].copy()
+        data.qpos[:] = found
+        data.qpos[robot] = posed
+        for thing in stage.scene.things:
+            if thing.kind == "drawer" and random.random() < OPEN:
+                data.joint(thing.name).qpos[0] = random.uniform(0, OPENED)
+        loose = [thing for thing in stage.scene.things if thing.kind in HOLDABLE]
+        if loose and random.random() < HELD:
+            thing, side = loose[int(random.integers(len(loose)))], SIDES[int(random.integers(2))]
+            hand, _ = stage.hand(side)
+            data.joint(thing.name).qpos[:3] = hand - up(thing.size[-1] - GRIP)
+            joints = data.qpos[world.qpos].copy()
+            joints[self._fingers[side]] = self._hands[side].targets(random.uniform(*GRASPED))
+            data.qpos[world.qpos] = joints
         world.settle()
 
     @staticmethod

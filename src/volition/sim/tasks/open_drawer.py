@@ -113,7 +113,7 @@ class DrawerPlan:
         self._thing = stage.scene.thing(goal.thing)
         upper = self._thing.position[2] > FOOT + 0.05
         forward = FRONT - HANDLE_OUT + (SET_BACK if upper else 0.0) - 0.005
-        self._stepper = Stepper(stage.spec, spot=(forward, 0.17), slack=(0.05, 0.10))
+        self._stepper = Stepper(spot=(forward, 0.17), slack=(0.05, 0.10))
         self._grasp: HookGrasp | None = None
         self._opened = False
 

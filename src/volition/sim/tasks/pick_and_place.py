@@ -135,7 +135,7 @@ class PlacePlan:
     def __init__(self, stage: Stage, goal: Goal) -> None:
         self._stage, self._goal = stage, goal
         self._thing, self._place = stage.scene.thing(goal.thing), stage.scene.thing(goal.place)
-        self._stepper = Stepper(stage.spec)
+        self._stepper = Stepper()
         self._grip = self._thing.size[-1] - GRIP
         self._grasp: SideGrasp | None = None
         self._released = self._lifted = self._lowering = False

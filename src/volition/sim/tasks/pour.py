@@ -180,7 +180,7 @@ class PourPlan:
         self._stage, self._goal = stage, goal
         self._cup, self._bowl = stage.scene.thing(goal.thing), stage.scene.thing(goal.place)
         self._count = count or Beads(stage, self._cup).count
-        self._stepper, self._over_bowl = Stepper(stage.spec), Stepper(stage.spec, slack=SLACK)
+        self._stepper, self._over_bowl = Stepper(), Stepper(slack=SLACK)
         self._grasp: SideGrasp | None = None
         self._lifted = self._leaning = self._emptied = self._released = False
 

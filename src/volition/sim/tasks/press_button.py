@@ -85,7 +85,7 @@ class PressPlan:
         self._stage, self._goal = stage, goal
         self._pressed = False
         self._pushing = False
-        self._stepper = Stepper(stage.spec, spot=(WALL, 0.16), slack=(0.07, 0.14))
+        self._stepper = Stepper(spot=(WALL, 0.16), slack=(0.07, 0.14))
 
     def decide(self, state: RobotState) -> Intent:
         stage, frame = self._stage, Frame(state)

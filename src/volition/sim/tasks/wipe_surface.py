@@ -132,7 +132,7 @@ class WipePlan:
             (thing for thing in stage.scene.things if thing.kind == "wiper"),
             key=lambda thing: float(np.linalg.norm(stage.position(thing.name) - middle)),
         )
-        self._stepper = Stepper(stage.spec)
+        self._stepper = Stepper()
         self._grasp: SideGrasp | None = None
         self._home: np.ndarray | None = None  # where the wiper is let go
         self._held = self._carrying = self._lifted = self._done = False
