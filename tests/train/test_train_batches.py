@@ -538,3 +538,46 @@ def test_pictures_to_look_at_are_asked_for_anything_and_teach_no_action(tmp_path
     assert any(thing.name != own for thing in scene.things)
     with pytest.raises(TrainError, match="All data sets are of pictures to look at"):
         codec_of([looks], config, EE)
+
+
+# ---- other moments, without pictures
+
+
+def test_moments_beside_a_window_are_of_its_episode_and_of_what_is_told(dataset: Dataset) -> None:
+    names = list(dataset.feature(TRUTH).names or ())
+    view = BatchConfig(chunk=3, phrases=1, felt=5)
+    codec = codec_of([dataset], view, EE)
+    inputs, targets = whole(dataset, view)
+    felt = targets.felt
+    assert felt is not None
+    assert felt.state.shape == (inputs.size, 5, len(codec.states.names))
+    found = {}
+    for row, episode, at in every_window(dataset):
+        numbers, info = dataset.numbers(episode), dataset.record(episode).info
+        truth, states = numbers[TRUTH], codec.states.forward(numbers[STATE].astype(np.float64))
+        step = truth[:, names.index("step")]
+        fleeting = info["goals"][int(step[at])]["skill"] == "press_button"
+        for moment in range(5):
+            frame = int(np.abs(states - felt.state[row, moment].numpy()).max(axis=1).argmin())
+            np.testing.assert_allclose(states[frame], felt.state[row, moment], atol=1e-5)
+            assert step[frame] == step[at]
+            where = [truth[frame, names.index(f"{role}.{a}")] for role in ("thing", "place") for a in "xyz"]
+            np.testing.assert_allclose(felt.positions[row, moment].flatten(), where, atol=1e-6)
+            present = [truth[frame, names.index(f"{role}.present")] > 0.5 for role in ("thing", "place")]
+            assert felt.present[row, moment].tolist() == present
+            if not targets.real[row].any() and step[at]:
+                assert not felt.real[row].any(), "it is told what was done before"
+                continue
+            ahead = [one for one in range(frame, frame + 3) if one < len(truth)]
+            done = truth[:, names.index("finished")]
+            wanted = [bool(step[one] == step[frame] and not (fleeting and done[one])) for one in ahead]
+            assert felt.real[row, moment].tolist() == wanted + [False] * (3 - len(ahead))
+            actions = codec.encode(numbers[ACTION][ahead].astype(np.float64), numbers[STATE][frame].astype(np.float64))
+            np.testing.assert_allclose(felt.actions[row, moment, : len(ahead)], actions, atol=1e-5)
+            found.setdefault(episode, set()).add(frame)
+    assert all(len(frames) > 4 for frames in found.values())
+
+
+def test_no_moments_come_where_nobody_wants_them_or_knows_where_things_were(dataset: Dataset) -> None:
+    assert whole(dataset, BatchConfig())[1].felt is None
+    assert whole(dataset, BatchConfig(felt=3, truth=False))[1].felt is None

@@ -14,7 +14,7 @@ import torch
 from train_tools import TinyData, TinyModel, same, trained, weights
 
 from volition.data.share import Share
-from volition.model.inputs import Sentences
+from volition.model.inputs import Felt, Sentences
 from volition.train.contracts import Batch
 from volition.train.errors import TrainError
 from volition.train.mixture import Mixture, MixtureConfig, concatenate
@@ -161,3 +161,16 @@ def test_a_batch_smaller_than_the_processes_is_refused() -> None:
     mixture = Mixture({"a": TinyData(), "b": TinyData(seed=1)}, {"a": 1.0, "b": 1.0}, MixtureConfig(batch=2))
     with pytest.raises(TrainError, match="2 rows for 9 processes"):
         list(mixture.epoch(0, share=Share(8, 9)))
+
+
+def test_moments_of_a_set_that_has_them_are_left_out_beside_one_that_has_none() -> None:
+    felt = Felt(
+        state=torch.zeros(2, 3, 4), positions=torch.zeros(2, 3, 2, 3), present=torch.ones(2, 3, 2, dtype=torch.bool),
+        actions=torch.zeros(2, 3, 5, 2), real=torch.ones(2, 3, 5, dtype=torch.bool),
+    )  # fmt: skip
+    batch = next(iter(TinyData(rows=2).epoch(0)))[1]
+    with_moments = replace(batch, felt=felt)
+    assert concatenate([with_moments, batch]).felt is None
+    both = concatenate([with_moments, with_moments]).felt
+    assert both is not None
+    assert both.state.shape == (4, 3, 4)

@@ -166,7 +166,7 @@ def prepare(command: TrainCommand) -> Prepared:
     if command.lora:
         add_lora(model, LoraConfig(layers=command.lora, rank=command.lora_rank, seed=command.train.seed))
 
-    view = replace(view, ask=view.ask and model.answers)
+    view = replace(view, ask=view.ask and model.answers, felt=view.felt if model.feels else 0)
     seen = _encoded(datasets, command, view, model)
 
     def batches(which: str) -> Mixture | Batches | None:
@@ -246,6 +246,7 @@ def batch_config(command: TrainCommand, chosen: Recipe, cameras: tuple[str, ...]
         phrases=command.phrases,
         truth=command.truth,
         ask=command.ask,
+        felt=command.felt,
     )
     view = replace(view, **chosen.batch, history_step=command.history_step)
     if command.action == "primitive":

@@ -91,6 +91,20 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Felt:
+    """Other moments of the same episodes, R of each, without pictures: what was felt there, where things were, what to do.
+
+    The words are those of the batch. For models whose hands go by places (`fusion/hands.py`).
+    """
+
+    state: Tensor  # (B, R, S) float
+    positions: Tensor  # (B, R, G, 3) float, m, pelvis frame: of the thing and the place
+    present: Tensor  # (B, R, G) bool
+    actions: Tensor  # (B, R, K, A) float
+    real: Tensor  # (B, R, K) bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Targets:
     """What should have come out."""
 
@@ -100,6 +114,7 @@ class Targets:
     reasoning: Sentences | None = None  # what to say before acting
     truth: Truth = field(default_factory=Truth)
     question: Question | None = None
+    felt: Felt | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

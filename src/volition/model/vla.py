@@ -8,7 +8,7 @@ state    --StateEncoder--> tokens ┘            └--auxiliaries--> losses in t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import torch
@@ -18,7 +18,7 @@ from volition.errors import ContractError
 from volition.model.auxiliaries import Auxiliary, Finished, Grounding
 from volition.model.fusion.spots import SpotsFusion
 from volition.model.heads.guide import Guide
-from volition.model.inputs import Context, Inputs, Question, Sentences, Targets, Words
+from volition.model.inputs import Context, Felt, Inputs, Question, Sentences, Targets, Words, rows
 from volition.model.language.reader import Reader
 from volition.model.parts import Fusion, Head, Language, StateEncoder
 from volition.model.vision.views import Views
@@ -84,7 +84,24 @@ class VLA(nn.Module):
             terms |= cast(Auxiliary, auxiliary).losses(thought.vision, thought.words, thought.context, inputs, targets)
         if targets.question is not None and self.answers:
             terms |= self._answer(inputs, targets.question)
+        if targets.felt is not None and self.feels:
+            terms |= self._feel(thought.words, inputs, targets.felt, rng)
         return terms
+
+    @property
+    def feels(self) -> bool:
+        """Whether its hands go by places alone, so that they learn from moments without pictures."""
+        fusion = self.fusion
+        return isinstance(fusion, SpotsFusion) and fusion.hands is not None and fusion.sizes.steps == 1
+
+    def _feel(self, words: Words, inputs: Inputs, felt: Felt, rng: torch.Generator | None) -> dict[str, Tensor]:
+        count = felt.state.shape[1]
+        state, positions, present = (one.flatten(0, 1) for one in (felt.state, felt.positions, felt.present))
+        again = rows(words, torch.arange(len(words.mask), device=state.device).repeat_interleave(count))
+        here = replace(inputs, images={}, state=state[:, None], seen=torch.ones_like(state[:, :1], dtype=torch.bool))
+        context = cast(SpotsFusion, self.fusion).feel(positions, present, again, self.state(here), state)
+        targets = Targets(actions=felt.actions.flatten(0, 1), real=felt.real.flatten(0, 1))
+        return {f"felt_{name}": term for name, term in self.head.loss(context, targets, rng=rng).items()}
 
     @property
     def answers(self) -> bool:

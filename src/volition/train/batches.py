@@ -19,7 +19,7 @@ from volition.data.share import WHOLE, Share
 from volition.data.statistics import Moments
 from volition.data.store import Dataset
 from volition.data.windows import ACTION_PAD, BEFORE, BEFORE_PAD, HISTORY_PAD, Sample, WindowConfig
-from volition.model.inputs import Inputs, Question, Sentences, Targets, Truth
+from volition.model.inputs import Felt, Inputs, Question, Sentences, Targets, Truth
 from volition.robots.primitives import NAMES as PRIMITIVE_NAMES
 from volition.sim.language.asks import ask
 from volition.sim.scene import Goal, Scene, scene_from_json
@@ -37,6 +37,7 @@ from volition.types import ActionSpec
 
 Read = Callable[[Sequence[str]], Sentences]
 LATE = 10  # frames
+FELT = "felt."
 SHOW = 0.8  # share of the windows that are shown demonstrations, where a model takes them
 # A button comes out again: nobody sees that it was pressed. What the teacher does afterwards (it backs off) would teach
 # to back off from a button that nobody has pressed yet.
@@ -46,7 +47,8 @@ FLEETING = ("press_button",)
 @dataclass(frozen=True, kw_only=True)
 class BatchConfig:
     """What a model wants to see of a data set. `phrases`: ways to say an episode's goals; `steps`: one goal at a time;
-    `ask`: each window is also asked what another goal of its scene means, where its things are known."""
+    `ask`: each window is also asked what another goal of its scene means, where its things are known; `felt`: so many other
+    moments of its episode come with it, without pictures, for hands that go by places."""
 
     action: str = "ee"
     cameras: tuple[str, ...] = ("head", "left_wrist", "right_wrist")
@@ -60,6 +62,7 @@ class BatchConfig:
     steps: bool = True
     truth: bool = True  # where the data set has it
     ask: bool = False
+    felt: int = 0
     shown: int = 0  # demonstrations of the same task, beside each window
     key_frames: int = 4  # of each of them
     reasons: bool = False  # also what there is to say before acting, from the truth
@@ -208,7 +211,31 @@ class Batches:
                 if some
                 else self._examples.nothing()
             )
-        return {**sample, **words, "late": np.bool_(late), "meant": self._meant(episode, info, sample, step, late)}
+        if self.config.felt and self._known:
+            words |= self._felt(episode, info, step, late, rng)
+        meant = self._meant(episode, info, int(sample["frame"]), step, late)
+        return {**sample, **words, "late": np.bool_(late), "meant": meant}
+
+    def _felt(
+        self, episode: int, info: Mapping[str, Any], step: int, late: bool, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Other moments of the episode, told the same: what was felt, where things were, what was done. FELT + ..., R rows each"""
+        column = self._windows.actions[0]
+        numbers = self.dataset.numbers(episode, (STATE, TRUTH, column))
+        truth, actions = numbers[TRUTH].astype(np.float64), numbers[column]
+        frames = np.flatnonzero(truth[:, self._truth["step"]] == step)
+        frames = frames[rng.integers(len(frames), size=self.config.felt)]
+        ahead = frames[:, None] + np.arange(self.config.chunk)
+        meant = np.stack([self._meant(episode, info, int(frame), step, late) for frame in frames])
+        where = [[self._truth[f"{role}.{axis}"] for axis in "xyz"] for role in ROLES]
+        there = [self._truth[f"{role}.present"] for role in ROLES]
+        return {
+            FELT + "state": numbers[STATE][frames].astype(np.float64),
+            FELT + "positions": truth[frames][:, where],
+            FELT + "present": truth[frames][:, there] > 0.5,
+            FELT + "actions": actions[np.minimum(ahead, len(actions) - 1)].astype(np.float64),
+            FELT + "real": meant & (ahead < len(actions)),
+        }
 
     def _anew(self, info: Mapping[str, Any], sample: Sample, rng: np.random.Generator) -> dict[str, Any]:
         """A frame of a scene for the primitives, asked something anew: the same picture, other words, another answer."""
@@ -236,7 +263,7 @@ class Batches:
         things = numbers_of(info, (goal.thing, goal.place, said.landmark))
         return {"asked": np.bool_(True), "asked_task": said.text, "asked_things": things}
 
-    def _meant(self, episode: int, info: Mapping[str, Any], sample: Sample, step: int, late: bool) -> np.ndarray:
+    def _meant(self, episode: int, info: Mapping[str, Any], frame: int, step: int, late: bool) -> np.ndarray:
         """Which actions of the chunk are for what is told: none that belong to another step, or to what comes after a
         thing whose doing cannot be seen afterwards. (K,) bool"""
         meant = np.ones(self.config.chunk, dtype=bool)
@@ -244,7 +271,6 @@ class Batches:
             return ~meant
         if not self._known:
             return meant
-        frame = int(sample["frame"])
         truth = self.dataset.numbers(episode, (TRUTH,))[TRUTH][frame : frame + self.config.chunk]
         count = len(truth)
         if self.config.steps:
@@ -287,6 +313,16 @@ class Batches:
             truth=self._truths.asked(batch),
         )
 
+    def _moments(self, batch: Sample) -> Felt:
+        state = batch[FELT + "state"]  # (B, R, S)
+        return Felt(
+            state=as_float(self.codec.state(state)),
+            positions=as_float(batch[FELT + "positions"]),
+            present=torch.from_numpy(batch[FELT + "present"]),
+            actions=as_float(self.codec.encode(batch[FELT + "actions"], state)),
+            real=torch.from_numpy(batch[FELT + "real"]),
+        )
+
     def _tensors(self, batch: Sample) -> tuple[Inputs, Targets]:
         column = self._windows.actions[0]
         states = batch[STATE]  # (B, T, S)
@@ -307,6 +343,7 @@ class Batches:
             task=torch.from_numpy(batch["which"]),
             truth=self._truths.of(batch) if self._known else Truth(),
             question=self._asked(batch) if "asked" in batch else None,
+            felt=self._moments(batch) if FELT + "state" in batch else None,
         )
         return inputs, targets
 

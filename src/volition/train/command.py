@@ -53,6 +53,8 @@ class TrainCommand:
     """Ways to say an episode's goals, drawn anew for each window."""
     ask: bool = True
     """Ask of each window's first picture what another goal of its scene means, where model and data set can tell."""
+    felt: int = 16
+    """Other moments of its episode beside each window, without pictures, for models whose hands go by places (fusion.hands)."""
     shift: int = 0
     """Augmentation: pixels a picture is moved at most; for cameras that are not calibrated."""
     colour: float = 0.2
@@ -90,7 +92,7 @@ class TrainCommand:
 
     def __post_init__(self) -> None:
         for name, least, most in (
-            ("batch", 1, 65536), ("chunk", 0, 1000), ("history", 0, 100), ("history_step", 1, 100), ("phrases", 1, 1000), ("loaders", 0, 256), ("processes", 1, 1024),
+            ("batch", 1, 65536), ("chunk", 0, 1000), ("history", 0, 100), ("history_step", 1, 100), ("phrases", 1, 1000), ("felt", 0, 1000), ("loaders", 0, 256), ("processes", 1, 1024),
             ("memory_mb", 16, 1 << 20), ("lora_rank", 1, 4096), ("episodes", 1, 10_000),
         ):  # fmt: skip
             value = getattr(self, name)

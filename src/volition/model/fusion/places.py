@@ -24,7 +24,7 @@ from volition.transforms.scale import Scale
 _ROUNDS = 2  # the second knows how far away things are
 _OFF = 0.25  # m: at which distance a ray is as far off for the camera's own place as for its direction
 _TRUST = 0.01  # of the guess, beside a ray at a metre's distance: 0.01 rad there are 1 cm, the guess is off by 10 cm
-_UNIT = 0.2  # m that a network is given as 1
+UNIT = 0.2  # m that a network is given as 1
 
 
 class Places(nn.Module):
@@ -66,7 +66,7 @@ class Places(nn.Module):
         `points` (B, V, S, 2) 0 to 1 right and down, `sure` (B, V, S, 1), `guess` (B, S, 3) as networks have it.
         """
         with torch.autocast(points.device.type, enabled=False):
-            points, sure, guess, numbers = points.float(), sure.float(), guess.float() * _UNIT, numbers.float()
+            points, sure, guess, numbers = points.float(), sure.float(), guess.float() * UNIT, numbers.float()
             carrier, turn, centre = self._cameras(numbers)
             half = self._buffer("opening")[:, None, None]
             flat = (1.0 - 2.0 * points) * half  # to the left and up, at a metre's distance
@@ -82,7 +82,12 @@ class Places(nn.Module):
                 matrix = pull.sum(1) + _TRUST * torch.eye(3, device=ray.device)
                 towards = (pull @ start.unsqueeze(-1)).squeeze(-1).sum(1) + _TRUST * guess
                 found = _solved(matrix, towards)
-            return found, ((found[:, :, None] - carrier[:, None]) / _UNIT).flatten(2)
+            return found, ((found[:, :, None] - carrier[:, None]) / UNIT).flatten(2)
+
+    def away(self, places: Tensor, numbers: Tensor) -> Tensor:
+        """From each camera's carrier to places (B, S, 3) that are known, m: (B, S, V, 3)."""
+        carrier, _, _ = self._cameras(numbers.float())
+        return places.float()[:, :, None] - carrier[:, None]
 
     def _cameras(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Of each camera: its carrier's place (B, V, 3), its axes (B, V, 3, 3) and its own place (B, V, 3)."""

@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from volition.body.mounts import Mount
 from volition.errors import ContractError
-from volition.model.fusion.places import Places
+from volition.model.fusion.hands import ROLES, Hands
+from volition.model.fusion.places import UNIT, Places
 from volition.model.fusion.relations import Relations, RelationsConfig
 from volition.model.fusion.sizes import Sizes
 from volition.model.inputs import Context, Spots, Words
@@ -36,7 +37,8 @@ class SpotsConfig:
 
     `places`: where spots are in metres, too (`places.py`), in a straight line to the actions beside the MLP.
     `relations` and `rounds`: width and depth of what finds out how things stand to each other in the first camera's
-    pictures, which show them all.
+    pictures, which show them all. `hands`: the actions follow from places, words and state alone (`hands.py`), which then
+    are learned from moments without pictures too, in which places are known to within `vague` metres.
     """
 
     width: int = 512
@@ -48,6 +50,8 @@ class SpotsConfig:
     words: int = 64
     state: int = 64
     places: bool = False
+    hands: bool = False
+    vague: float = 0.005
     relations: int = 32
     rounds: int = 2
     hidden: Sequence[int] = (512,)
@@ -56,6 +60,10 @@ class SpotsConfig:
         sizes = (self.width, self.match, self.seen, self.glance, self.words, self.state, *self.hidden)
         if min(sizes) < 1 or self.things < 1 or self.free < 0:
             raise ContractError(f"{self} cannot be built; every width and `things` is at least 1, `free` at least 0.")
+        if self.hands and (not self.places or self.things < ROLES or self.vague < 0):
+            raise ContractError(
+                f"{self} cannot be built; `hands` go by `places`, of {ROLES} things at least, vague by 0 m or more."
+            )
 
 
 class SpotsFusion(nn.Module):
@@ -82,20 +90,27 @@ class SpotsFusion(nn.Module):
         self.stands = nn.Linear(config.relations, config.match, bias=False)
         self.nowhere = nn.Parameter(torch.zeros(self.pictures, count))
         self.see = nn.Linear(sizes.vision, config.seen)
-        self.glance = nn.Linear(sizes.vision, config.glance)
         self.words = nn.Sequential(nn.Linear(sizes.pooled, config.words), nn.LayerNorm(config.words))
         self.state = nn.Sequential(nn.Linear(sizes.state * sizes.steps, config.state), nn.LayerNorm(config.state))
         a_spot = self.pictures * (3 + config.seen)
         self.guess = _Guess(count, a_spot + config.words + config.state) if config.places else None
         self.places = Places(cameras=sizes.cameras, numbers=sizes.numbers) if config.places else None
-        away = 3 * sizes.cameras * count * config.places
+        away = 3 * sizes.cameras * (ROLES if config.hands else count) * config.places
         self.direct = away + sizes.numbers if config.places else 0  # F of Context.direct
-        numbers = count * a_spot + away + self.pictures * config.glance + config.words + config.state
-        layers: list[nn.Module] = []
-        for hidden in config.hidden:
-            layers += [nn.Linear(numbers, hidden), nn.GELU()]
-            numbers = hidden
-        self.layers = nn.Sequential(*layers, nn.Linear(numbers, config.width))
+        self.hands = self.glance = self.layers = None
+        if config.hands:
+            self.hands = Hands(
+                cameras=sizes.cameras, pooled=sizes.pooled, words=config.words, state=sizes.state * sizes.steps,
+                felt=config.state, width=config.width, hidden=config.hidden,
+            )  # fmt: skip
+        else:
+            self.glance = nn.Linear(sizes.vision, config.glance)
+            numbers = count * a_spot + away + self.pictures * config.glance + config.words + config.state
+            layers: list[nn.Module] = []
+            for hidden in config.hidden:
+                layers += [nn.Linear(numbers, hidden), nn.GELU()]
+                numbers = hidden
+            self.layers = nn.Sequential(*layers, nn.Linear(numbers, config.width))
         self.register_buffer("middles", cell_middles(*sizes.cells), persistent=False)
 
     def forward(self, vision: Tensor, words: Words, state: Tensor, numbers: Tensor | None = None) -> Context:
@@ -107,8 +122,7 @@ class SpotsFusion(nn.Module):
         seen, whole = self._pooled(cells, looked)
         found = torch.cat([points * 2 - 1, sure, self.see(seen)], dim=-1)
         told, felt = self.words(words.pooled), self.state(state.flatten(1))
-        parts = [found.flatten(1), self.glance(whole).flatten(1), told, felt]
-        places = direct = None
+        places = away = None
         if self.places is not None and self.guess is not None:
             if numbers is None:
                 raise ContractError(
@@ -117,11 +131,38 @@ class SpotsFusion(nn.Module):
             guess = self.guess(found, torch.cat([told, felt], dim=-1))
             newest = slice(self.pictures - self.sizes.cameras, None)
             places, away = self.places(points[:, newest], sure[:, newest], guess, numbers)
+            if self.hands is not None:
+                there = 1 - (1 - sure[:, newest, :, 0]).prod(dim=1)  # in any picture
+                return self._led(
+                    self.places.away(places, numbers), there, words, state, numbers, self._taught(heat, points, places)
+                )
+        assert self.glance is not None
+        assert self.layers is not None
+        parts, direct = [found.flatten(1), self.glance(whole).flatten(1), told, felt], None
+        if away is not None and numbers is not None:
             parts.append(away.flatten(1).to(told.dtype))
             direct = torch.cat([away.flatten(1), numbers], dim=-1)
         pooled = self.layers(torch.cat(parts, dim=-1))  # (B, width)
+        return self._context(pooled, self._taught(heat, points, places), direct)
+
+    def feel(self, places: Tensor, present: Tensor, words: Words, state: Tensor, numbers: Tensor) -> Context:
+        """What hands would go by if eyes had found the things at `places` (B, G, 3), as far as they are `present` (B, G)."""
+        assert self.places is not None
+        if self.training:
+            places = places + self.config.vague * torch.randn_like(places)
+        return self._led(self.places.away(places, numbers), present.to(places.dtype), words, state, numbers, None)
+
+    def _led(
+        self, away: Tensor, there: Tensor, words: Words, state: Tensor, numbers: Tensor, spots: Spots | None
+    ) -> Context:
+        assert self.hands is not None
+        straight = (away[:, :ROLES] / UNIT * there[:, :ROLES, None, None]).flatten(1)
+        pooled = self.hands(away, there, words, state)
+        return self._context(pooled, spots, torch.cat([straight, numbers.to(straight.dtype)], dim=-1))
+
+    @staticmethod
+    def _context(pooled: Tensor, spots: Spots | None, direct: Tensor | None) -> Context:
         mask = torch.ones(pooled.shape[0], 1, dtype=torch.bool, device=pooled.device)
-        spots = self._taught(heat, points, places)
         return Context(tokens=pooled.unsqueeze(1), mask=mask, pooled=pooled, spots=spots, direct=direct)
 
     def mount(self, mounts: Sequence[Mount | None], felt: Scale) -> None:
