@@ -98,9 +98,11 @@ def _away(now: Tick, names: Sequence[str], side: str, position: np.ndarray) -> f
     return float(np.linalg.norm(sent - position))
 
 
-def failures(checkpoint: Path, skills: Sequence[str], episodes: int) -> tuple[list[Failure], dict[str, int]]:
+def failures(
+    checkpoint: Path, skills: Sequence[str], episodes: int, *, truth: bool = False
+) -> tuple[list[Failure], dict[str, int]]:
     """What failed, and how many trials of each skill succeeded."""
-    tester, found, right = Tester(load(checkpoint)), list[Failure](), dict[str, int]()
+    tester, found, right = Tester(load(checkpoint), truth=truth), list[Failure](), dict[str, int]()
     for skill in skills:
         right[skill] = 0
         for seed in seeds(skill, episodes, "train"):
@@ -140,6 +142,7 @@ def main(
     checkpoint: Annotated[Path, tyro.conf.Positional],
     skills: tuple[str, ...] = ("press_button", "open_drawer", "pick_and_place"),
     episodes: int = 20,
+    truth: bool = False,
 ) -> None:
     """Print what the expert would be doing where a policy fails.
 
@@ -149,8 +152,9 @@ def main(
         checkpoint: folder of a policy.
         skills: which to try.
         episodes: held-out scenes of each.
+        truth: tell its hands where things truly are: what fails then is not for its eyes to mend (fusion.hands only).
     """
-    found, right = failures(checkpoint, skills, episodes)
+    found, right = failures(checkpoint, skills, episodes, truth=truth)
     for skill in skills:
         shown = Table(title=f"{skill}: {right[skill]} of {episodes} succeed")
         for heading in ("failed by", "where the expert would be", "trials", "hand off, mm", "expert walks", "it walks", "seeds"):  # fmt: skip

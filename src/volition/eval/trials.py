@@ -20,6 +20,7 @@ from volition.eval.episode import Outcome, run_episode
 from volition.eval.manner import Manner
 from volition.eval.measures import Measures
 from volition.eval.rollout import Rig
+from volition.eval.sighted import Sighted
 from volition.eval.suites import seeds
 from volition.export.folder import Folder
 from volition.export.policy import ExportedPolicy
@@ -119,9 +120,11 @@ class Tester:
         device: str | torch.device = "cpu",
         shown: Dataset | None = None,
         doubts: Doubts | None = None,
+        truth: bool = False,
     ) -> None:
         """`checkpoint` None: the rival; a Folder: an exported policy, which runs on the CPU. `shown`: demonstrations to
-        show, for policies that take them; those of a trial are of its task. `doubts`: a checkpoint says how unsure it is."""
+        show, for policies that take them; those of a trial are of its task. `doubts`: a checkpoint says how unsure it is.
+        `truth`: it is told where things are (`sighted.py`)."""
         self._examples = None
         if checkpoint is None:
             self.robot = g1()
@@ -131,7 +134,10 @@ class Tester:
             self._tried = ExportedPolicy(checkpoint, self.robot, threads=torch.get_num_threads())
         else:
             self.robot = g1(checkpoint.design.shapes.picture[0])
-            self.policy = LearnedPolicy(checkpoint, self.robot, device=device, doubts=doubts)
+            if truth:
+                self.policy = Sighted(checkpoint, self.robot)
+            else:
+                self.policy = LearnedPolicy(checkpoint, self.robot, device=device, doubts=doubts)
             self._tried, self.model = self.policy, checkpoint.model
             self._examples = None if shown is None else _examples(checkpoint, shown)
         self._rig = Rig(self.robot)
@@ -161,6 +167,8 @@ class Tester:
         stage = Stage(scene, self.robot, cameras=True, view=None if onlooker is None else onlooker.view)
         try:
             errand, measures = Errand(stage, limit_s=limit_s), Measures(stage, self.robot)
+            if isinstance(self._tried, Sighted):
+                self._tried.look(stage, scene.goals[0])
             beside = Errand(stage, (other,), limit_s=limit_s) if other is not None else None
 
             def tick(now: Tick) -> None:

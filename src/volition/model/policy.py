@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from volition.body.memory import IMAGE, LONG, SURE, Arrays, Looks, Memory
 from volition.errors import PolicyError
@@ -81,7 +82,7 @@ class LearnedPolicy:
         doubt = None
         with torch.inference_mode():
             if self._doubts is None:
-                values, finished = self._model.decide(inputs, rng=self._random, **more)
+                values, finished = self._decide(inputs, **more)
             else:
                 context = self._model.think(inputs).context
                 values, finished = self._model.conclude(context, inputs, rng=self._random, **more)
@@ -89,6 +90,9 @@ class LearnedPolicy:
         sure = None if finished is None else float(finished[0])
         chunk = self._memory.chunk(observation.stamp, values[0].double().cpu().numpy(), sure)
         return chunk if doubt is None else replace(chunk, doubt=doubt)
+
+    def _decide(self, inputs: Inputs, **more: Any) -> tuple[Tensor, Tensor | None]:
+        return self._model.decide(inputs, rng=self._random, **more)
 
     def _guide(self, ahead: Ahead | None) -> Guide | None:
         """None where the model, or what is ahead, is not such that the one could go on from the other."""

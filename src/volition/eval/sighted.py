@@ -1,0 +1,53 @@
+"""Whose fault is a failure, the eyes' or the hands'? A policy whose hands go by places is told the true ones.
+
+    the trial's Stage --where the thing and the place are--> SpotsFusion.feel --> the policy's own head --> ActionChunk
+
+What it then still fails at, its hands cannot do; the rest its eyes do not find. For models with `fusion.hands`; never a score.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from volition.errors import ContractError
+from volition.model.checkpoint import Checkpoint
+from volition.model.fusion.spots import SpotsFusion
+from volition.model.inputs import Inputs
+from volition.model.policy import LearnedPolicy
+from volition.sim.scene import Goal
+from volition.sim.sight import Sight, middle_of
+from volition.sim.stage import Stage
+from volition.types import RobotSpec
+
+
+class Sighted(LearnedPolicy):
+    """Call `look` before each trial."""
+
+    def __init__(self, checkpoint: Checkpoint, robot: RobotSpec) -> None:
+        if not checkpoint.model.feels or not isinstance(checkpoint.model.fusion, SpotsFusion):
+            raise ContractError(
+                "The hands of this policy do not go by places, so nobody can tell them the true ones; train with --set "
+                "fusion.places=true fusion.hands=true."
+            )
+        super().__init__(checkpoint, robot)
+        self._fusion = checkpoint.model.fusion
+        self._stage: Stage | None = None
+
+    def look(self, stage: Stage, goal: Goal) -> None:
+        """The trial that is tried next, and the one goal that is asked for."""
+        self._stage, self._goal, self._sight = stage, goal, Sight(stage)
+
+    def _decide(self, inputs: Inputs, **more: Any) -> tuple[Tensor, Tensor | None]:
+        if self._stage is None:
+            raise ContractError("Nobody has shown this policy a trial; call look(stage, goal) first.")
+        thought = self._model.think(inputs)
+        names = (self._goal.thing, self._goal.place)
+        points = [middle_of(self._sight.points(name)) if name else np.zeros(3) for name in names]
+        places = torch.tensor(self._stage.in_pelvis(np.array(points)), dtype=torch.float32, device=inputs.state.device)
+        present = torch.tensor([[float(bool(name)) for name in names]], device=inputs.state.device)
+        context = self._fusion.feel(places[None], present, thought.words, thought.state, inputs.state[:, -1])
+        return self._model.conclude(context, inputs, rng=self._random, **more)
