@@ -40,7 +40,7 @@ LEAD, FIRM = (
     0.08,
     0.25,
 )  # s: how far hands follow behind where they are sent, and fingers, which are to hold firmly, too
-NUDGE = (0.012, 0.1)  # m, rad: a hand that is sent less far than this may not move at all
+NUDGE = (0.012, 0.04)  # m, rad: a hand that is sent less far than this may not move at all
 STALE = 0.25  # s: after a longer silence the robot may be anywhere
 WALK = (0.35, 0.30, 0.5)  # m/s, m/s, rad/s: the fastest an expert walks
 NEAR = (0.035, 0.035, 0.06)  # m, m, rad: close enough to stop walking
@@ -54,7 +54,6 @@ SLACK = (0.085, 0.11)  # m: ... and how far from there it still works well
 ASKEW = 0.2  # rad: turned this far from the table, the robot turns back
 CLOSEST = 0.03  # m: how far towards the table the robot may stand
 _TIMES = DT * np.arange(1, STEPS + 1)  # s: of a chunk's steps
-
 
 Hand = tuple[np.ndarray, np.ndarray, float]  # its grasp centre's position and orientation, and how closed it is
 
@@ -172,8 +171,8 @@ def _path(start: Hand, reach: Reach) -> np.ndarray:
     ahead = reach.position - position
     way, turn = np.linalg.norm(ahead), np.linalg.norm(between(quaternion, reach.quaternion))
     length = max(way / reach.speed, turn / reach.turning, 1e-6)
-    ahead_of = max(LEAD / length, min(NUDGE[0] / max(way, 1e-6), NUDGE[1] / max(turn, 1e-6)))
-    shares = np.minimum(_TIMES / length + ahead_of, 1.0)
+    lead = max(LEAD / length, min(NUDGE[0] / max(way, 1e-6), NUDGE[1] / max(turn, 1e-6)))
+    shares = np.minimum(_TIMES / length + lead, 1.0)
     rows = np.empty((STEPS, 7))
     rows[:, :3] = position + shares[:, None] * ahead
     rows[:, 3:6] = to_rotvec(slerp(quaternion, reach.quaternion, shares))

@@ -2,7 +2,7 @@
 
     together(2, work, argument) -> work(argument) in each of two processes -> the exit code of the first, the main one
 
-On a CPU two processes with a thread each get more done than one with two threads: those wait for each other at every
+On a CPU two processes with a thread each may get more done than one with two threads: those wait for each other at every
 operation, and for whatever else (decoding, words) keeps one of the cores busy.
 """
 

@@ -133,9 +133,8 @@ class SpotsFusion(nn.Module):
             places, away = self.places(points[:, newest], sure[:, newest], guess, numbers)
             if self.hands is not None:
                 there = 1 - (1 - sure[:, newest, :, 0]).prod(dim=1)  # in any picture
-                return self._led(
-                    self.places.away(places, numbers), there, words, state, numbers, self._taught(heat, points, places)
-                )
+                spots = self._taught(heat, points, places)
+                return self._led(away.unflatten(-1, (-1, 3)) * UNIT, there, words, state, numbers, spots)
         assert self.glance is not None
         assert self.layers is not None
         parts, direct = [found.flatten(1), self.glance(whole).flatten(1), told, felt], None
