@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from volition.data.feature import STATE
 from volition.data.loader import Loader, LoaderConfig
 from volition.data.share import Share
 from volition.data.store import Dataset
-from volition.data.windows import WindowConfig, Windows
+from volition.data.windows import WindowConfig, Windows, read_stretch
 
 HEAD = "observation.images.head"
 LENGTHS = (11, 25, 7, 40)
@@ -80,6 +81,28 @@ def test_an_epoch_is_every_window_once(dataset: Dataset, workers: int) -> None:
             assert same({name: values[place] for name, values in batch.items()}, windows[index])
     assert sorted(seen) == list(range(sum(LENGTHS)))
     assert seen != sorted(seen)
+
+
+def test_what_fits_into_memory_is_decoded_once(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[tuple[int, int]] = []
+
+    def reading(dataset: Dataset, windows: WindowConfig, episode: int, begin: int, end: int) -> Any:
+        read.append((episode, begin))
+        return read_stretch(dataset, windows, episode, begin, end)
+
+    monkeypatch.setattr("volition.data.loader.read_stretch", reading)
+    roomy = Loader(dataset, CONFIG, replace(SMALL, memory_bytes=1 << 30))
+    first = [int(one) for batch in roomy.epoch(0) for one in batch["frame"]]
+    decoded = len(read)
+    assert len(set(read)) == decoded > len(LENGTHS)
+    second = [int(one) for batch in roomy.epoch(1) for one in batch["frame"]]
+    assert sorted(first) == sorted(second)
+    assert first != second
+    assert len(read) == decoded
+    small = Loader(dataset, CONFIG, SMALL)
+    for number in (0, 1):
+        list(small.epoch(number))
+    assert len(read) > 2 * decoded  # nothing was kept, and stretches overlap
 
 
 def test_an_episode_that_is_to_come_more_often_does(dataset: Dataset) -> None:

@@ -187,6 +187,30 @@ def test_what_is_frozen_stays_as_it_was(data: Path, tmp_path: Path) -> None:
     assert moved == {"reader", "state", "fusion", "head", "auxiliaries"}
 
 
+def test_eyes_words_and_hands_are_taught_one_after_the_other(data: Path, tmp_path: Path) -> None:
+    eyes, hands, words = tmp_path / "eyes", tmp_path / "hands", tmp_path / "words"
+    before = prepare(command(data, tmp_path, "places")).model.state_dict()
+    assert volition_train("places", data, eyes, "--lesson", "eyes") == 0
+    after = weights(eyes / "last")
+    moved = {name for name in after if not torch.equal(after[name], before[name])}
+    assert {name.split(".")[0] for name in moved} == {"views", "fusion"}
+    assert not any(name.startswith(("fusion.hands", "fusion.ask")) for name in moved)
+    assert (
+        volition_train("places", data, hands, "--lesson", "hands", "--start", str(eyes / "last"), "--log-every", "2")
+        == 0
+    )
+    before, after = after, weights(hands / "last")
+    moved = {name for name in after if not torch.equal(after[name], before[name])}
+    assert {name.split(".")[0] for name in moved} == {"fusion", "head", "state"}
+    assert all(name.startswith("fusion.hands.") for name in moved if name.startswith("fusion"))
+    terms = json.loads((hands / "metrics.jsonl").read_text().splitlines()[0])
+    assert {name for name in terms if name.startswith("loss/")} == {"loss/felt_huber"}
+    assert volition_train("places", data, words, "--start", str(hands / "last"), "--ask", "2", "--log-every", "2") == 0
+    terms = json.loads((words / "metrics.jsonl").read_text().splitlines()[0])
+    assert {"loss/huber", "loss/felt_huber", "loss/scenery", "loss/meant", "loss/asked_spot"} <= set(terms)
+    assert np.isfinite(acts(words / "last")).all()
+
+
 def test_low_rank_adapters_are_merged_into_what_is_deployed(data: Path, trained: Path, tmp_path: Path) -> None:
     assert volition_train("act", data, tmp_path / "out", "--lora", "fusion.blocks.*", "--lora-rank", "2") == 0
     after = weights(tmp_path / "out" / "last")
@@ -255,6 +279,9 @@ def test_skills_come_as_often_as_each_other(data: Path, tmp_path: Path) -> None:
         ("quick", ("--lora", "nose"), "No linear layer is called 'nose'"),
         ("quick", ("--held-out", "1"), "held_out is 1.0"),
         ("quick", ("--batch", "0"), "batch is 0"),
+        ("quick", ("--ask", "-1"), "ask is -1"),
+        ("simple", ("--lesson", "eyes"), "does not name things"),
+        ("simple", ("--lesson", "hands"), "do not go by places"),
         ("quick", ("--evaluate-every", "2"), "evaluate"),
         ("quick", ("--evaluate", "dance", "--evaluate-every", "2"), "no skill 'dance'"),
     ],

@@ -22,13 +22,14 @@ from volition.data.loader import LoaderConfig
 from volition.data.stage import load_staged
 from volition.data.store import Dataset
 from volition.data.writer import DatasetWriter
-from volition.model.inputs import Inputs, Sentences, Targets
+from volition.model.inputs import Inputs, Sentences, Targets, rows
 from volition.robots.g1 import g1
 from volition.robots.primitives import NAMES
 from volition.sim.language.templates import templates
 from volition.sim.language.understand import understand
 from volition.sim.scene import scene_from_json
 from volition.sim.sight import CELLS
+from volition.sim.things import COLOURS, KINDS
 from volition.teach.scene_recipe import SceneRecipe
 from volition.train.batches import BatchConfig, Batches, codec_of
 from volition.train.errors import TrainError
@@ -399,7 +400,7 @@ def test_a_hand_that_the_state_does_not_have_is_refused_in_the_relative_frame(tm
 
 
 def test_each_window_is_asked_what_something_else_in_its_scene_means(dataset: Dataset) -> None:
-    inputs, targets = whole(dataset, BatchConfig(chunk=2, ask=True, phrases=8))
+    inputs, targets = whole(dataset, BatchConfig(chunk=2, ask=3, phrases=8))
     names = list(dataset.feature(TRUTH_THINGS).names or ())
     steps = list(dataset.feature(TRUTH).names or ()).index("step")
     landmarks = {
@@ -413,31 +414,64 @@ def test_each_window_is_asked_what_something_else_in_its_scene_means(dataset: Da
     points, present = question.truth.points, question.truth.present
     assert points is not None
     assert present is not None
-    assert points.shape == (inputs.size, 1, 3, 2)
-    asked = beside = 0
+    assert points.shape == (inputs.size, 3, len(CAMERAS), 3, 2)
+    asked = beside = several = 0
     for row, episode, at in every_window(dataset):
-        if not question.asked[row]:
-            continue
-        asked += 1
         numbers, info = dataset.numbers(episode), dataset.record(episode).info
-        scene, things, text = scene_from_json(info["scene"]), numbers[TRUTH_THINGS][at], said(question.sentences)[row]
-        # It is asked what the grammar says of one thing, of no other, and not of what it is told to do.
-        (goal,) = understand(scene, text).goals
-        assert goal != scene.goals[int(numbers[TRUTH][at][steps])]
-        for spot, name in enumerate((goal.thing, goal.place, landmarks[text])):
-            assert present[row, spot] == bool(name)
-            if name:
-                (number,) = [n for n, thing in enumerate(scene.things) if thing.name == name]
-                point = [things[names.index(f"{number}.{CAMERAS[0]}.{part}")] for part in "uv"]
-                np.testing.assert_allclose(points[row, 0, spot], point, atol=1e-6)
-        beside += bool(landmarks[text])
+        scene, things = scene_from_json(info["scene"]), numbers[TRUTH_THINGS][at]
+        texts = said(rows(question.sentences, row))
+        for which in torch.nonzero(question.asked[row]).flatten().tolist():
+            # It is asked what the grammar says of one thing, of no other, and not of what it is told to do.
+            text = texts[which]
+            (goal,) = understand(scene, text).goals
+            assert goal != scene.goals[int(numbers[TRUTH][at][steps])]
+            for spot, name in enumerate((goal.thing, goal.place, landmarks[text])):
+                assert present[row, which, spot] == bool(name)
+                if name:
+                    (number,) = [n for n, thing in enumerate(scene.things) if thing.name == name]
+                    for view, camera in enumerate(CAMERAS):
+                        point = [things[names.index(f"{number}.{camera}.{part}")] for part in "uv"]
+                        np.testing.assert_allclose(points[row, which, view, spot], point, atol=1e-6)
+            beside += bool(landmarks[text])
+        asked += int(question.asked[row, 0])
+        several += int(question.asked[row].sum() > 1)
+        told = [text for text, known in zip(texts, question.asked[row], strict=True) if known]
+        assert len(set(told)) == len(told)
     assert asked > 0.9 * inputs.size
+    assert several > 0.5 * inputs.size
     assert beside > 3
+
+
+def test_what_stands_where_is_told_of_all_things_whatever_is_said(dataset: Dataset) -> None:
+    inputs, targets = whole(dataset, BatchConfig(chunk=2, phrases=1, scenery=True))
+    scenery, truth = targets.truth.scenery, targets.truth
+    assert targets.question is None
+    assert scenery is not None
+    assert truth.kinds is not None
+    names = list(dataset.feature(TRUTH_THINGS).names or ())
+    for row, episode, at in every_window(dataset):
+        numbers, info = dataset.numbers(episode), dataset.record(episode).info
+        things = info["scene"]["things"]
+        for place, thing in enumerate(things):
+            assert list(KINDS)[scenery.kinds[row, place]] == thing["kind"]
+            assert list(COLOURS)[scenery.colours[row, place]] == thing["colour"]
+            for view, camera in enumerate(CAMERAS):
+                at_ = [
+                    numbers[TRUTH_THINGS][at][names.index(f"{place}.{camera}.{part}")] for part in ("u", "v", "inside")
+                ]
+                np.testing.assert_allclose(scenery.points[row, view, place], at_[:2], atol=1e-6)
+                assert bool(scenery.visible[row, view, place]) == (at_[2] > 0.5)
+        assert (scenery.kinds[row, len(things) :] == -1).all()
+        assert not scenery.visible[row, :, len(things) :].any()
+        if len(info["goals"]) == 1:  # of several, the one before may be told still
+            meant = [thing["kind"] for thing in things if thing["name"] == info["goals"][0]["thing"]]
+            assert [list(KINDS)[truth.kinds[row, 0]]] == meant
+    assert inputs.size
 
 
 def test_nothing_else_is_asked_unless_the_truth_of_all_things_is_known(tmp_path: Path, dataset: Dataset) -> None:
     without = Dataset(make(tmp_path / "data", (4,), truth=False))
-    assert whole(without, BatchConfig(chunk=2, ask=True))[1].question is None
+    assert whole(without, BatchConfig(chunk=2, ask=1))[1].question is None
     assert whole(dataset, BatchConfig(chunk=2))[1].question is None
 
 
@@ -492,7 +526,7 @@ def test_a_scene_for_the_primitives_is_asked_something_anew_with_its_own_answer(
         for number in range(3):
             writer.adopt(load_staged(Path(maker.episode(recipe.job(number), tmp_path / str(number)).folder)))
     data = Dataset(tmp_path / "data")
-    view = BatchConfig(action="primitive", chunk=1, ask=True)
+    view = BatchConfig(action="primitive", chunk=1, ask=1)
     spec = g1(32).action("primitive")
     loader = LoaderConfig(batch=12, shuffle=False, workers=2)
     batches_of = Batches(data, view, codec_of([data], view, spec), read, loader)
@@ -522,7 +556,7 @@ def test_a_scene_for_the_primitives_is_asked_something_anew_with_its_own_answer(
 def test_pictures_to_look_at_are_asked_for_anything_and_teach_no_action(tmp_path: Path, dataset: Dataset) -> None:
     folder = make(tmp_path / "looks", (6, 6), skills=("press_button",), look=True)
     looks = Dataset(folder)
-    config = BatchConfig(chunk=4, phrases=16, ask=True)
+    config = BatchConfig(chunk=4, phrases=16, ask=1)
     codec = codec_of([dataset, looks], config, EE)
     assert np.array_equal(codec.actions.offset, codec_of([dataset], config, EE).actions.offset)
     batches = Batches(looks, config, codec, read, LoaderConfig(batch=12, workers=1))

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,11 +25,13 @@ from volition.data.windows import Sample, Stretch, WindowConfig, cut, read_stret
 
 Augment = Callable[[Sample, np.random.Generator], Sample]
 _PREFETCH = 3  # batches that are ready before they are asked for
+_FIRST = 256 << 20  # bytes of a block where all is kept: the first batch does not wait until all is decoded
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoaderConfig:
-    """`memory_bytes` bounds the decoded pictures held at any time; more of it mixes more segments."""
+    """`memory_bytes` bounds the decoded pictures held at any time; more of it mixes more segments, and a data set that fits
+    into half of it is decoded once."""
 
     batch: int = 64
     seed: int = 0
@@ -83,8 +85,11 @@ class Loader:
         self.samples = sum(segment.end - segment.begin for segment in self._segments)
         if len(self) == 0:
             raise DataError(f"{dataset.folder}: {self.samples} windows do not make one batch of {self.config.batch}.")
+        self._kept: dict[_Segment, Stretch] = {}
         self._frame_bytes = sum(int(np.prod(dataset.feature(camera).shape)) for camera in self.cameras)
         self._budget = (self.config.memory_bytes - (_PREFETCH + 1) * self._batch_bytes()) // 2
+        once = {(segment.episode, segment.begin): segment for segment in self._segments}  # copies share what is decoded
+        self._keeps = sum(map(self._bytes, once.values())) <= self._budget
         if self._budget < self._bytes(self._segments[0]):
             raise DataError(
                 f"LoaderConfig.memory_bytes is {self.config.memory_bytes}; two segments and {_PREFETCH + 1} batches "
@@ -168,7 +173,7 @@ class Loader:
             segment = self._segments[place]
             if not blocks or self._bytes(segment) > room:
                 blocks.append([])
-                room = self._budget
+                room = min(self._budget, _FIRST) if self._keeps else self._budget
             blocks[-1].append(segment)
             room -= self._bytes(segment)
         return blocks
@@ -182,7 +187,13 @@ class Loader:
         return [reading[place] for place in range(len(block))]
 
     def _read(self, segment: _Segment) -> tuple[_Segment, Stretch]:
-        return segment, read_stretch(self.dataset, self.windows, segment.episode, segment.begin, segment.end)
+        first = replace(segment, copy=0)
+        if first in self._kept:
+            return segment, self._kept[first]
+        stretch = read_stretch(self.dataset, self.windows, segment.episode, segment.begin, segment.end)
+        if self._keeps:
+            self._kept[first] = stretch
+        return segment, stretch
 
     def _order(self, block: Sequence[tuple[_Segment, Stretch]], number: int) -> list[_Window]:
         windows = [

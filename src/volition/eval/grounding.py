@@ -93,7 +93,10 @@ def _answer(
     model = checkpoint.model
     with torch.inference_mode():
         context = model.think(policy.given).context
-        guesses = cast(Grounding, model.auxiliaries["grounding"]).positions(context)[0].double().cpu().numpy()
+        found = None if context.spots is None else context.spots.places
+        if found is None:
+            found = cast(Grounding, model.auxiliaries["grounding"]).positions(context)
+    guesses = found[0].double().cpu().numpy()
     meant = [(ROLES[mention.thing != goal.thing], mention.thing, mention.reference) for mention in said.mentions]
     for role, name, reference in (*meant, *_beside(scene, said.references)):
         away = {one: float(np.linalg.norm(places[one] - guesses[WHAT.index(role)])) for one in places}

@@ -26,6 +26,7 @@ from volition.data.store import Dataset
 from volition.eval.trials import success_rate
 from volition.model.checkpoint import Checkpoint, Design, load, write
 from volition.model.fusion.spots import SpotsFusion
+from volition.model.inputs import Sentences
 from volition.model.language.bpe import train_bpe
 from volition.model.recipes import Recipe, recipe
 from volition.model.shapes import Shapes
@@ -166,7 +167,23 @@ def prepare(command: TrainCommand) -> Prepared:
     if command.lora:
         add_lora(model, LoraConfig(layers=command.lora, rank=command.lora_rank, seed=command.train.seed))
 
-    view = replace(view, ask=view.ask and model.answers, felt=view.felt if model.feels else 0)
+    if command.lesson == "eyes" and not model.names:
+        raise TrainError(
+            f"The recipe {command.recipe} does not name things; the lesson 'eyes' is for such as do (fusion.kinds)."
+        )
+    if command.lesson == "hands" and not (model.feels and view.felt):
+        raise TrainError(
+            f"The hands of {command.recipe} do not go by places (fusion.hands), or --felt is 0; the lesson 'hands' needs both."
+        )
+    model.lesson = command.lesson
+    if command.lesson == "eyes":
+        view = replace(view, ask=0, felt=0, scenery=True)
+    elif command.lesson == "hands":
+        view = replace(view, ask=0, cameras=())
+    else:
+        view = replace(
+            view, ask=view.ask if model.answers else 0, felt=view.felt if model.feels else 0, scenery=model.names
+        )
     seen = _encoded(datasets, command, view, model)
 
     def batches(which: str) -> Mixture | Batches | None:
@@ -183,7 +200,13 @@ def prepare(command: TrainCommand) -> Prepared:
         "skills": list(tasks),
     }  # fmt: skip
     return Prepared(
-        model=model, design=design, codec=codec, taught=taught, data=data, held_out=batches("held_out"), about=about
+        model=model,
+        design=design,
+        codec=codec,
+        taught=taught,
+        data=data,
+        held_out=batches("held_out") if command.lesson == "all" else None,
+        about=about,
     )
 
 
@@ -245,7 +268,7 @@ def batch_config(command: TrainCommand, chosen: Recipe, cameras: tuple[str, ...]
         frame=command.frame,
         phrases=command.phrases,
         truth=command.truth,
-        ask=command.ask,
+        ask=command.ask if command.ask is not None else chosen.ask,
         felt=command.felt,
     )
     view = replace(view, **chosen.batch, history_step=command.history_step)
@@ -327,7 +350,7 @@ def _batches(
             memory_bytes=max(command.memory_mb // many, 16) << 20,
         )
         sets[name] = Batches(
-            dataset, view, codec, model.read, loader, episodes=episodes, tasks=tasks,
+            dataset, view, codec, _unread if model.lesson == "eyes" else model.read, loader, episodes=episodes, tasks=tasks,
             augmentation=_augmentation(command, codec.states.names) if training else None,
             often=_often(dataset, part) if training and command.balance else None,
         )  # fmt: skip
@@ -335,6 +358,12 @@ def _batches(
     if len(sets) < 2:
         return next(iter(sets.values()), None)
     return Mixture(sets, weights, MixtureConfig(batch=command.batch, seed=command.train.seed))
+
+
+def _unread(sentences: Sequence[str]) -> Sentences:
+    """For lessons without words: what a frozen encoder makes of a sentence costs as much as a picture."""
+    none = torch.zeros(len(sentences), 1, dtype=torch.long)
+    return Sentences(ids=none, mask=torch.ones_like(none, dtype=torch.bool))
 
 
 def _augmentation(command: TrainCommand, state: Sequence[str]) -> Augmentation | None:

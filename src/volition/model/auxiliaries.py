@@ -8,7 +8,7 @@ Each loss is {} where the data set has no such truth, and zero with a gradient w
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from volition.errors import ContractError
-from volition.model.inputs import Context, Inputs, Question, Sentences, Spots, Targets, Truth, Words
+from volition.model.inputs import Context, Inputs, Names, Question, Sentences, Spots, Targets, Truth, Words
 from volition.model.vision.positions import cell_middles
+
+_MIDDLE = 5.0  # how much more a cell with a thing's middle counts than the many others
 
 
 class Auxiliary(Protocol):
@@ -91,13 +93,15 @@ def same_sentence(sentences: Sentences) -> Tensor:
 class GroundingConfig:
     """`things` is G of Truth: the thing the words mean, the place, what it is told by. A weight of 0 leaves that part out.
 
-    `spot_weight` is for fusions that look for things themselves (Context.spots), `point_weight` for the others.
+    `spot_weight` is for fusions that look for things themselves (Context.spots), `name_weight` for those that also tell
+    what they are; `point_weight` is for the others.
     """
 
     things: int = 3
     position_weight: float = 0.2
     point_weight: float = 0.05
     spot_weight: float = 0.2
+    name_weight: float = 0.2
     hidden: int = 128
 
     def __post_init__(self) -> None:
@@ -144,16 +148,15 @@ class Grounding(nn.Module):
             aim = torch.where(there[..., None], truth.positions, guess.detach())
             off = functional.smooth_l1_loss(guess, aim, beta=0.05, reduction="none").sum(-1)  # beta: 5 cm
             terms["position"] = config.position_weight * _mean(off, there)
-            if context.spots is not None and context.spots.places is not None:
-                places = context.spots.places
-                aim = torch.where(there[..., None], truth.positions, places.detach())
-                off = functional.smooth_l1_loss(places, aim, beta=0.02, reduction="none").sum(-1)  # beta: 2 cm
-                terms["spot_place"] = 10 * config.spot_weight * _mean(off, there)
+            if context.spots is not None:
+                terms |= self._placed(context.spots, truth, torch.ones_like(there[:, 0]))
         if truth.points is not None and self.sizes.cells is not None:
             _same_shape("points", truth.points, (inputs.size, self.sizes.views, config.things, 2))
             if context.spots is not None:
                 everywhere = torch.ones_like(truth.points[..., 0], dtype=torch.bool)
                 terms |= self._spots(context.spots, truth, everywhere)
+                terms |= self.seen(context.spots.there, context.spots.cells, truth)
+                terms |= self._meant(context.spots, truth, torch.ones_like(truth.points[:, 0, 0, 0], dtype=torch.bool))
             elif self.heat is not None:
                 there, _, aim = self._aim(truth)
                 off = -(aim * self.heat(tokens, words).log_softmax(-1)).sum(-1)  # (B, V, G)
@@ -161,12 +164,16 @@ class Grounding(nn.Module):
         return terms
 
     def asked(self, spots: Spots, question: Question) -> dict[str, Tensor]:
-        """The same for a question about the first camera's picture."""
-        if question.truth.points is None:
+        """The same for questions, (B * Q, ...), about all pictures or the first camera's alone."""
+        truth, asked, cameras = question.truth, question.asked, spots.heat.shape[1]
+        if truth.points is None:
             return {}
-        _same_shape("points", question.truth.points, (len(question.asked), 1, self.config.things, 2))
-        asked = question.asked[:, None, None].expand(-1, 1, self.config.things)
-        return {f"asked_{name}": term for name, term in self._spots(spots, question.truth, asked).items()}
+        _same_shape("points", truth.points, (len(asked), self.sizes.views, self.config.things, 2))
+        visible = None if truth.visible is None else truth.visible[:, :cameras]
+        seen = replace(truth, points=truth.points[:, :cameras], visible=visible)
+        terms = self._spots(spots, seen, asked[:, None, None].expand(-1, cameras, self.config.things))
+        terms |= self._placed(spots, truth, asked) | self._meant(spots, truth, asked)
+        return {f"asked_{name}": term for name, term in terms.items()}
 
     def _aim(self, truth: Truth) -> tuple[Tensor, Tensor, Tensor]:
         """What can be seen (B, V, G), where (B, V, G, 2), and the share of each cell (B, V, G, P)."""
@@ -179,6 +186,38 @@ class Grounding(nn.Module):
             there = there & truth.present[:, None]
         points = torch.where(there[..., None], truth.points, 0.5)
         return there, points, _spread(points, self.sizes.cells)
+
+    def _placed(self, spots: Spots, truth: Truth, known: Tensor) -> dict[str, Tensor]:
+        """How far off in metres, where places are `known` (B,) and the fusion tells them."""
+        if spots.places is None or truth.positions is None:
+            return {}
+        there = torch.ones_like(spots.places[..., 0], dtype=torch.bool) if truth.present is None else truth.present
+        aim = torch.where(there[..., None], truth.positions, spots.places.detach())
+        off = functional.smooth_l1_loss(spots.places, aim, beta=0.02, reduction="none").sum(-1)  # beta: 2 cm
+        return {"spot_place": 10 * self.config.spot_weight * _mean(off, there & known[:, None])}
+
+    def seen(self, thing: Tensor | None, names: Names | None, truth: Truth) -> dict[str, Tensor]:
+        """What stands where, whatever is asked: the cells around a thing's middle say that it is there, its kind and colour."""
+        scenery, cells = truth.scenery, self.sizes.cells
+        if scenery is None or cells is None or thing is None or names is None:
+            return {}
+        newest = slice(-self.sizes.views, None)
+        aim = _spread(scenery.points, cells) * scenery.visible[..., None]  # (B, V, N, P)
+        there = functional.binary_cross_entropy_with_logits(
+            thing[:, newest], aim.amax(2), pos_weight=aim.new_tensor(_MIDDLE)
+        )
+        wrong = sum(
+            _unlike(aim @ guess[:, newest], true[:, None].expand(scenery.visible.shape))
+            for guess, true in ((names.kinds, scenery.kinds), (names.colours, scenery.colours))
+        )
+        return {"scenery": self.config.name_weight * (_MIDDLE * there + _mean(torch.as_tensor(wrong), scenery.visible))}
+
+    def _meant(self, spots: Spots, truth: Truth, known: Tensor) -> dict[str, Tensor]:
+        """What kind and colour the words mean, where that is `known` (B,)."""
+        if spots.meant is None or truth.kinds is None or truth.colours is None:
+            return {}
+        wrong = _unlike(spots.meant.kinds, truth.kinds) + _unlike(spots.meant.colours, truth.colours)
+        return {"meant": self.config.name_weight * _mean(wrong, (truth.kinds >= 0) & known[:, None])}
 
     def _spots(self, spots: Spots, truth: Truth, known: Tensor) -> dict[str, Tensor]:
         """The right cell or "not in this picture" by cross-entropy, then the point by its distance; where it is `known`."""
@@ -341,6 +380,11 @@ def _spread(points: Tensor, cells: tuple[int, int]) -> Tensor:
         place = (points[..., axis] * count - 0.5).clamp(0, count - 1)
         shares.append((1 - (place[..., None] - torch.arange(count, device=points.device)).abs()).clamp(min=0))
     return (shares[0][..., :, None] * shares[1][..., None, :]).flatten(-2)
+
+
+def _unlike(guess: Tensor, true: Tensor) -> Tensor:
+    """Cross-entropy of (..., C) with numbers (...); of anything where they are -1."""
+    return functional.cross_entropy(guess.movedim(-1, 1), true.clamp(min=0), reduction="none")
 
 
 def _mean(values: Tensor, there: Tensor) -> Tensor:

@@ -68,6 +68,16 @@ class Inputs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scenery:
+    """All N things of a scene, whatever is said of them. Kinds and colours are numbers, -1 where there is no such thing."""
+
+    points: Tensor  # (B, V, N, 2) float: where they are in each picture, 0 to 1 right and down
+    visible: Tensor  # (B, V, N) bool
+    kinds: Tensor  # (B, N) long
+    colours: Tensor  # (B, N) long
+
+
+@dataclass(frozen=True, kw_only=True)
 class Truth:
     """What the simulator knows and cameras do not: for auxiliary losses. None where the data set does not have it."""
 
@@ -76,18 +86,21 @@ class Truth:
     )
     points: Tensor | None = None  # (B, V, G, 2) float: where they are in each picture, 0 to 1 right and down
     present: Tensor | None = None  # (B, G) bool: there is such a thing
+    kinds: Tensor | None = None  # (B, G) long: what they are, as in Scenery
+    colours: Tensor | None = None  # (B, G) long
     visible: Tensor | None = None  # (B, V, G) bool: it is inside the picture
     masks: Tensor | None = None  # (B, V, h, w) float, 0 to 1: how much of each cell the thing covers; NaN: unknown
     finished: Tensor | None = None  # (B,) float, 0 or 1: what was asked is done; NaN: unknown
+    scenery: Scenery | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Other words for the newest picture of the first camera, to learn what is meant and not what to do."""
+    """Other words for the newest pictures, to learn what is meant and not what to do: (B, Q, ...), Q of each row."""
 
     sentences: Sentences
-    asked: Tensor  # (B,) bool: False where nothing else can be asked
-    truth: Truth  # V is 1
+    asked: Tensor  # (B, Q) bool: False where nothing else can be asked
+    truth: Truth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,12 +131,23 @@ class Targets:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Names:
+    """Logits of what something may be."""
+
+    kinds: Tensor  # (..., kinds)
+    colours: Tensor  # (..., colours)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Spots:
     """Where a fusion believes the things to be that the words mean, in each picture (U: steps times cameras)."""
 
     heat: Tensor  # (B, U, G, 1 + P) logits: not in this picture, then each cell
     points: Tensor  # (B, U, G, 2) 0 to 1 right and down
     places: Tensor | None = None  # (B, G, 3) m, pelvis frame: of the newest pictures together
+    there: Tensor | None = None  # (B, U, P) logits: the middle of a thing is in the cell, whatever is asked
+    cells: Names | None = None  # (B, U, P, .): which thing it would be
+    meant: Names | None = None  # (B, G, .): what the words mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +171,16 @@ def to(value: Thing, device: torch.device | str) -> Thing:
 def rows(value: Thing, which: Tensor | slice) -> Thing:
     """Some rows of a batch."""
     return _each(value, lambda tensor: tensor[which])
+
+
+def split_rows(value: Thing, count: int) -> Thing:
+    """(B * count, ...) as (B, count, ...)."""
+    return _each(value, lambda tensor: tensor.unflatten(0, (-1, count)))
+
+
+def joined_rows(value: Thing) -> Thing:
+    """(B, count, ...) as (B * count, ...)."""
+    return _each(value, lambda tensor: tensor.flatten(0, 1))
 
 
 def _each(value: Any, change: Any) -> Any:

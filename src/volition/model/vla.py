@@ -18,12 +18,14 @@ from volition.errors import ContractError
 from volition.model.auxiliaries import Auxiliary, Finished, Grounding
 from volition.model.fusion.spots import SpotsFusion
 from volition.model.heads.guide import Guide
-from volition.model.inputs import Context, Felt, Inputs, Question, Sentences, Targets, Words, rows
+from volition.model.inputs import Context, Felt, Inputs, Question, Sentences, Targets, Words, joined_rows
 from volition.model.language.reader import Reader
 from volition.model.parts import Fusion, Head, Language, StateEncoder
 from volition.model.vision.views import Views
 
 Choice = Literal["none", "task", "robot"]
+# Eyes: what stands where, without a word; hands: what to do, without a picture. Each sees many times as much in the same time.
+Lesson = Literal["all", "eyes", "hands"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ class VLA(nn.Module):
         self.head = head
         self.auxiliaries = auxiliaries if auxiliaries is not None else nn.ModuleDict()
         self.choice, self.robot = choice, robot
+        self.lesson: Lesson = "all"
 
     def read(self, sentences: Sequence[str]) -> Sentences:
         """Text to tokens, on the CPU; with a frozen encoder, to its vectors, each sentence once."""
@@ -77,16 +80,36 @@ class VLA(nn.Module):
 
     def losses(self, inputs: Inputs, targets: Targets, *, rng: torch.Generator | None = None) -> dict[str, Tensor]:
         """Named terms, already weighted; their sum is what training makes small."""
+        if self.lesson == "eyes":
+            return self._see(inputs, targets)
+        if self.lesson == "hands":
+            return {} if targets.felt is None else self._do(inputs, targets.felt, rng)
         thought = self.think(inputs)
         told = {"robot": self.robot} if self.choice == "robot" else {}  # the task is in the targets
         terms = dict(self.head.loss(thought.context, targets, rng=rng, **told))
         for auxiliary in self.auxiliaries.values():
             terms |= cast(Auxiliary, auxiliary).losses(thought.vision, thought.words, thought.context, inputs, targets)
         if targets.question is not None and self.answers:
-            terms |= self._answer(inputs, targets.question)
+            terms |= self._answer(thought, inputs, targets.question)
         if targets.felt is not None and self.feels:
             terms |= self._feel(thought.words, inputs, targets.felt, rng)
         return terms
+
+    @property
+    def names(self) -> bool:
+        """Whether its eyes tell what stands where, whatever is said."""
+        named = isinstance(self.fusion, SpotsFusion) and self.fusion.named is not None
+        return named and "grounding" in self.auxiliaries
+
+    def _see(self, inputs: Inputs, targets: Targets) -> dict[str, Tensor]:
+        vision = self.views(inputs.images, inputs.seen, depth=inputs.depth)
+        there, names = cast(SpotsFusion, self.fusion).name(vision)
+        return cast(Grounding, self.auxiliaries["grounding"]).seen(there, names, targets.truth)
+
+    def _do(self, inputs: Inputs, felt: Felt, rng: torch.Generator | None) -> dict[str, Tensor]:
+        with torch.no_grad():  # what words mean is for eyes to learn: hands would forget it for them
+            words = self._words(inputs.sentences)
+        return self._feel(words, inputs, felt, rng)
 
     @property
     def feels(self) -> bool:
@@ -97,21 +120,30 @@ class VLA(nn.Module):
     def _feel(self, words: Words, inputs: Inputs, felt: Felt, rng: torch.Generator | None) -> dict[str, Tensor]:
         count = felt.state.shape[1]
         state, positions, present = (one.flatten(0, 1) for one in (felt.state, felt.positions, felt.present))
-        again = rows(words, torch.arange(len(words.mask), device=state.device).repeat_interleave(count))
         here = replace(inputs, images={}, state=state[:, None], seen=torch.ones_like(state[:, :1], dtype=torch.bool))
-        context = cast(SpotsFusion, self.fusion).feel(positions, present, again, self.state(here), state)
+        told = words.pooled.repeat_interleave(count, dim=0)
+        context = cast(SpotsFusion, self.fusion).feel(positions, present, told, self.state(here), state)
         targets = Targets(actions=felt.actions.flatten(0, 1), real=felt.real.flatten(0, 1))
         return {f"felt_{name}": term for name, term in self.head.loss(context, targets, rng=rng).items()}
 
     @property
     def answers(self) -> bool:
-        """Whether it can be asked what words mean in one picture alone, where nothing is done."""
+        """Whether it can be asked what words mean in pictures where nothing is done."""
         return isinstance(self.fusion, SpotsFusion) and "grounding" in self.auxiliaries and not self.views.cross
 
-    def _answer(self, inputs: Inputs, question: Question) -> dict[str, Tensor]:
-        words = self._words(question.sentences)
-        vision = self.views.first(inputs.images, words.pooled, depth=inputs.depth)
-        spots = cast(SpotsFusion, self.fusion).seek(vision, words)
+    def _answer(self, thought: Thought, inputs: Inputs, question: Question) -> dict[str, Tensor]:
+        """Eyes that see the same whatever is said look once and are asked all; others look at the first picture again."""
+        count, question = question.asked.shape[1], joined_rows(question)
+        fusion, words = cast(SpotsFusion, self.fusion), self._words(question.sentences)
+        if self.views.told:
+            first = self.views.config.cameras[0]
+            images, depth = (
+                {first: one[first].repeat_interleave(count, dim=0)} if first in one else {}
+                for one in (inputs.images, inputs.depth)
+            )
+            spots = fusion.seek(self.views.first(images, words.pooled, depth=depth), words)
+        else:
+            spots = fusion.seek_all(thought.vision, words, thought.state, inputs.state[:, -1])
         return cast(Grounding, self.auxiliaries["grounding"]).asked(spots, question)
 
     def _words(self, sentences: Sentences) -> Words:

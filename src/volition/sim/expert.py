@@ -170,12 +170,17 @@ def _path(start: Hand, reach: Reach) -> np.ndarray:
     position, quaternion, grasp = start
     ahead = reach.position - position
     way, turn = np.linalg.norm(ahead), np.linalg.norm(between(quaternion, reach.quaternion))
-    length = max(way / reach.speed, turn / reach.turning, 1e-6)
-    lead = max(LEAD / length, min(NUDGE[0] / max(way, 1e-6), NUDGE[1] / max(turn, 1e-6)))
-    shares = np.minimum(_TIMES / length + lead, 1.0)
+    far, round_ = max(way / reach.speed, 1e-6), max(turn / reach.turning, 1e-6)  # s
+    if reach.turning >= TURNING:  # hands arrive and have turned together
+        far = round_ = max(far, round_)
+        lead = max(LEAD / far, min(NUDGE[0] / max(way, 1e-6), NUDGE[1] / max(turn, 1e-6)))
+        leads = lead, lead
+    else:  # a hand that leans slowly is kept in its place at its usual pace meanwhile
+        leads = max(LEAD / far, NUDGE[0] / max(way, 1e-6)), max(LEAD / round_, NUDGE[1] / max(turn, 1e-6))
+    gone, turned = (np.minimum(_TIMES / time + lead, 1.0) for time, lead in zip((far, round_), leads, strict=True))
     rows = np.empty((STEPS, 7))
-    rows[:, :3] = position + shares[:, None] * ahead
-    rows[:, 3:6] = to_rotvec(slerp(quaternion, reach.quaternion, shares))
+    rows[:, :3] = position + gone[:, None] * ahead
+    rows[:, 3:6] = to_rotvec(slerp(quaternion, reach.quaternion, turned))
     most = CLOSING * (_TIMES + FIRM)
     rows[:, 6] = grasp + np.clip(reach.grasp - grasp, -most, most)
     return rows

@@ -19,12 +19,13 @@ from volition.data.share import WHOLE, Share
 from volition.data.statistics import Moments
 from volition.data.store import Dataset
 from volition.data.windows import ACTION_PAD, BEFORE, BEFORE_PAD, HISTORY_PAD, Sample, WindowConfig
-from volition.model.inputs import Felt, Inputs, Question, Sentences, Targets, Truth
+from volition.model.inputs import Felt, Inputs, Question, Sentences, Targets, Truth, split_rows
 from volition.robots.primitives import NAMES as PRIMITIVE_NAMES
 from volition.sim.language.asks import ask
 from volition.sim.scene import Goal, Scene, scene_from_json
 from volition.sim.sight import MANY, ROLES
 from volition.sim.stage import SIDES
+from volition.sim.things import COLOURS, KINDS
 from volition.train.errors import TrainError
 from volition.train.phrases import Phrases
 from volition.train.reasons import reason
@@ -38,6 +39,7 @@ from volition.types import ActionSpec
 Read = Callable[[Sequence[str]], Sentences]
 LATE = 10  # frames
 FELT = "felt."
+_KINDS, _COLOURS = list(KINDS), list(COLOURS)
 SHOW = 0.8  # share of the windows that are shown demonstrations, where a model takes them
 # A button comes out again: nobody sees that it was pressed. What the teacher does afterwards (it backs off) would teach
 # to back off from a button that nobody has pressed yet.
@@ -47,7 +49,7 @@ FLEETING = ("press_button",)
 @dataclass(frozen=True, kw_only=True)
 class BatchConfig:
     """What a model wants to see of a data set. `phrases`: ways to say an episode's goals; `steps`: one goal at a time;
-    `ask`: each window is also asked what another goal of its scene means, where its things are known; `felt`: so many other
+    `ask`: each window is also asked what so many other goals of its scene mean, where its things are known; `felt`: so many other
     moments of its episode come with it, without pictures, for hands that go by places."""
 
     action: str = "ee"
@@ -61,7 +63,8 @@ class BatchConfig:
     phrases: int = 16
     steps: bool = True
     truth: bool = True  # where the data set has it
-    ask: bool = False
+    ask: int = 0
+    scenery: bool = False  # what stands where, whatever is said
     felt: int = 0
     shown: int = 0  # demonstrations of the same task, beside each window
     key_frames: int = 4  # of each of them
@@ -72,7 +75,7 @@ class BatchConfig:
         known = {feature.name for feature in dataset.features}
         truth = tuple(n for n in (TRUTH, TRUTH_CELLS) if n in known) if self.truth and TRUTH in known else ()
         # What is said before acting, and demonstrations, are of what was done and of nothing else.
-        things = (TRUTH_THINGS,) if truth and self.ask and TRUTH_THINGS in known else ()
+        things = (TRUTH_THINGS,) if truth and (self.ask or self.scenery) and TRUTH_THINGS in known else ()
         return WindowConfig(
             cameras=tuple(IMAGES + camera for camera in self.cameras),
             states=(STATE, *truth, *things),
@@ -149,6 +152,8 @@ class Batches:
         self._phrases = {False: Phrases(config.phrases), True: Phrases(1)}
         self._scenes: dict[int, Scene] = {}
         self._encounters: dict[int, Scene] = {}
+        self._kinds: dict[int, np.ndarray] = {}
+        self._all_meant: dict[tuple[int, int, bool], np.ndarray] = {}
         self._windows = config.windows(dataset)
         self._truth = (
             {name: place for place, name in enumerate(dataset.feature(TRUTH).names or ())} if self._known else {}
@@ -196,10 +201,13 @@ class Batches:
         words = {"task": said.text, "which": np.int64(self._task(info, step - late))}
         if TRUTH_THINGS in self._windows.states:
             words |= {"meant_things": things_of(info, step - late, said), "other": np.bool_(False)}
-            words |= self._question(episode, info, step, rng)
-            if info.get(LOOK) and words["asked"]:  # nothing is done in it: it may be asked for anything
-                words |= {"task": words["asked_task"], "meant_things": words["asked_things"], "other": np.bool_(True)}
-                words |= self._question(episode, info, step, rng)
+            words["are"] = self._are(episode, info)
+            questions = self._questions(episode, info, step, rng)
+            if info.get(LOOK) and len(questions) > 1:  # nothing is done in it: it may be asked for anything
+                (task, things), *questions = questions
+                words |= {"task": task, "meant_things": things, "other": np.bool_(True)}
+            if self.config.ask:
+                words |= self._asking(questions)
             if self.config.phrases > 1 and info.get("split") == "train" and "encounter" in info:
                 return {**sample, **words, **self._anew(info, sample, rng)}
         if self.config.reasons:
@@ -226,7 +234,6 @@ class Batches:
         frames = np.flatnonzero(truth[:, self._truth["step"]] == step)
         frames = frames[rng.integers(len(frames), size=self.config.felt)]
         ahead = frames[:, None] + np.arange(self.config.chunk)
-        meant = np.stack([self._meant(episode, info, int(frame), step, late) for frame in frames])
         where = [[self._truth[f"{role}.{axis}"] for axis in "xyz"] for role in ROLES]
         there = [self._truth[f"{role}.present"] for role in ROLES]
         return {
@@ -234,7 +241,7 @@ class Batches:
             FELT + "positions": truth[frames][:, where],
             FELT + "present": truth[frames][:, there] > 0.5,
             FELT + "actions": actions[np.minimum(ahead, len(actions) - 1)].astype(np.float64),
-            FELT + "real": meant & (ahead < len(actions)),
+            FELT + "real": self._meant_all(episode, info, step, late)[frames],
         }
 
     def _anew(self, info: Mapping[str, Any], sample: Sample, rng: np.random.Generator) -> dict[str, Any]:
@@ -254,14 +261,41 @@ class Batches:
             "meant": np.ones(self.config.chunk, dtype=bool),
         }
 
-    def _question(self, episode: int, info: Mapping[str, Any], step: int, rng: np.random.Generator) -> dict[str, Any]:
-        """Another goal of the scene, as somebody would say it, and the things that are meant."""
+    def _meant_all(self, episode: int, info: Mapping[str, Any], step: int, late: bool) -> np.ndarray:
+        """`_meant` of every frame of an episode, and none of what comes after its end: (T, K) bool, worked out once."""
+        key = (episode, step, late)
+        if key not in self._all_meant:
+            frames = range(self.dataset.record(episode).length)
+            meant = np.stack([self._meant(episode, info, frame, step, late) for frame in frames])
+            ahead = np.arange(len(frames))[:, None] + np.arange(self.config.chunk)
+            self._all_meant[key] = meant & (ahead < len(frames))
+        return self._all_meant[key]
+
+    def _are(self, episode: int, info: Mapping[str, Any]) -> np.ndarray:
+        """Kind and colour of each thing of the scene as numbers, (MANY, 2); -1 where there is none."""
+        if episode not in self._kinds:
+            are = np.full((MANY, 2), -1)
+            for place, thing in enumerate(info.get("scene", {}).get("things", ())[:MANY]):
+                are[place] = _KINDS.index(thing["kind"]), _COLOURS.index(thing["colour"])
+            self._kinds[episode] = are
+        return self._kinds[episode]
+
+    def _questions(
+        self, episode: int, info: Mapping[str, Any], step: int, rng: np.random.Generator
+    ) -> list[tuple[str, np.ndarray]]:
+        """Other goals of the scene, each once, as somebody would say them, and the things that are meant."""
         others = self._phrases[bool(info.get(LOOK))].others(episode, info, step)
-        if not others:
-            return {"asked": np.bool_(False), "asked_task": "", "asked_things": np.full(3, MANY)}
-        goal, said = others[int(rng.integers(len(others)))]
-        things = numbers_of(info, (goal.thing, goal.place, said.landmark))
-        return {"asked": np.bool_(True), "asked_task": said.text, "asked_things": things}
+        chosen = [others[place] for place in rng.permutation(len(others))[: self.config.ask + 1].tolist()]
+        return [(said.text, numbers_of(info, (goal.thing, goal.place, said.landmark))) for goal, said in chosen]
+
+    def _asking(self, questions: Sequence[tuple[str, np.ndarray]]) -> dict[str, Any]:
+        """As many as are asked of every window; where there are fewer, some ask nothing."""
+        count = self.config.ask
+        asked, nothing = list(questions[:count]), ("", np.full(3, MANY))
+        texts, things = zip(*asked, *[nothing] * (count - len(asked)), strict=True)
+        return {
+            "asked": np.arange(count) < len(asked), "asked_task": np.array(texts, dtype=object), "asked_things": np.stack(things)
+        }  # fmt: skip
 
     def _meant(self, episode: int, info: Mapping[str, Any], frame: int, step: int, late: bool) -> np.ndarray:
         """Which actions of the chunk are for what is told: none that belong to another step, or to what comes after a
@@ -307,10 +341,11 @@ class Batches:
         return reason(Goal(**info["goals"][step]), self._scenes[episode], thing, place, hands, finished)
 
     def _asked(self, batch: Sample) -> Question:
+        count = self.config.ask
         return Question(
-            sentences=self._read(batch["asked_task"]),
+            sentences=split_rows(self._read(batch["asked_task"].ravel().tolist()), count),
             asked=torch.from_numpy(batch["asked"]),
-            truth=self._truths.asked(batch),
+            truth=split_rows(self._truths.asked(batch), count),
         )
 
     def _moments(self, batch: Sample) -> Felt:
@@ -341,7 +376,7 @@ class Batches:
             real=torch.from_numpy(~batch[ACTION_PAD] & batch["meant"]),
             reasoning=self._read(batch["reason"]) if self.config.reasons else None,
             task=torch.from_numpy(batch["which"]),
-            truth=self._truths.of(batch) if self._known else Truth(),
+            truth=self._truths.of(batch) if self._known and self.config.cameras else Truth(),
             question=self._asked(batch) if "asked" in batch else None,
             felt=self._moments(batch) if FELT + "state" in batch else None,
         )

@@ -51,8 +51,10 @@ class TrainCommand:
     """Which cameras; without them, all that the data set has."""
     phrases: int = 16
     """Ways to say an episode's goals, drawn anew for each window."""
-    ask: bool = True
-    """Ask of each window's first picture what another goal of its scene means, where model and data set can tell."""
+    ask: int | None = None
+    """Other goals of its scene that each window's pictures are also asked the meaning of, where model and data set can tell; 0: none, without it the recipe's own."""
+    lesson: Literal["all", "eyes", "hands"] = "all"
+    """To begin with: `eyes`: only what stands where, for models that name things; `hands`: only what to do where things are known, without pictures, for those whose hands go by places."""
     felt: int = 16
     """Other moments of its episode beside each window, without pictures, for models whose hands go by places (fusion.hands)."""
     shift: int = 0
@@ -98,6 +100,8 @@ class TrainCommand:
             value = getattr(self, name)
             if not least <= value <= most:
                 raise TrainError(f"TrainCommand.{name} is {value}; it must be {least} to {most}.")
+        if self.ask is not None and not 0 <= self.ask <= 100:
+            raise TrainError(f"TrainCommand.ask is {self.ask}; it must be 0 to 100.")
         if not 0 <= self.still <= 1:
             raise TrainError(f"TrainCommand.still is {self.still}; it is a share, 0 to 1.")
         if not 0 <= self.held_out < 1:

@@ -182,7 +182,7 @@ def _join(parts: Sequence[Any], name: str) -> Any:
 def _known(parts: Sequence[Any], field: str) -> list[Any]:
     """The values of a field; where some sets have none and a number says so, that number in each row."""
     values = [getattr(part, field) for part in parts]
-    if field in ("question", "felt") and any(value is None for value in values):
+    if field in ("question", "felt", "scenery") and any(value is None for value in values):
         return [None] * len(values)  # where some sets cannot ask, nobody is asked
     if field not in _UNKNOWN or all(value is None for value in values):
         return values
@@ -192,8 +192,8 @@ def _known(parts: Sequence[Any], field: str) -> list[Any]:
 
 
 def _pad(parts: Sequence[Sentences]) -> Sentences:
-    length = max(part.ids.shape[1] for part in parts)
-    short = [length - part.ids.shape[1] for part in parts]
+    length = max(part.ids.shape[-1] for part in parts)
+    short = [length - part.ids.shape[-1] for part in parts]
     embedded = [part.embedded for part in parts]
     if any(one is None for one in embedded) and any(one is not None for one in embedded):
         raise TrainError(

@@ -16,7 +16,7 @@ from volition.data.augment import MOVED
 from volition.data.feature import IMAGES, TRUTH, TRUTH_CELLS, TRUTH_THINGS
 from volition.data.store import Dataset
 from volition.data.windows import Sample
-from volition.model.inputs import Truth
+from volition.model.inputs import Scenery, Truth
 from volition.sim.scene import Goal
 from volition.sim.sight import CELLS, MANY, ROLES, unpack
 from volition.train.phrases import Said
@@ -52,7 +52,11 @@ class Truths:
                 positions[row], seen[row], visible[row], present[row] = self._of_things(batch, row, things, cameras)
                 if batch["other"][row]:
                     masks[row] = finished[row] = np.nan  # nobody knows
-        share = self._moved(batch, cameras)
+        scenery, (kinds, colours), share = (
+            self._scenery(batch),
+            _names(batch, batch.get("meant_things")),
+            self._moved(batch, cameras),
+        )
         if share is not None:
             seen, visible = _moved_by(share, seen, visible)
             masks = _shifted(_shifted(masks, share[..., 0] * CELLS, 2), share[..., 1] * CELLS, 3)
@@ -63,7 +67,37 @@ class Truths:
             visible=torch.from_numpy(visible),
             masks=as_float(masks),
             finished=as_float(finished),
+            scenery=scenery,
+            kinds=kinds,
+            colours=colours,
         )
+
+    def _scenery(self, batch: Sample) -> Scenery | None:
+        if "are" not in batch:
+            return None
+        values = self._values(batch)  # (B, MANY, numbers)
+        there = values.any(axis=2) & (batch["are"][..., 0] >= 0)
+        points, inside = self._seen(values)
+        visible, share = inside & there[:, None], self._moved(batch, self._cameras)
+        if share is not None:
+            points, visible = _moved_by(share, points, visible)
+        kinds, colours = np.where(there[..., None], batch["are"], -1).transpose(2, 0, 1)
+        return Scenery(
+            points=as_float(points), visible=torch.from_numpy(visible),
+            kinds=torch.from_numpy(kinds), colours=torch.from_numpy(colours),
+        )  # fmt: skip
+
+    def _values(self, batch: Sample) -> np.ndarray:
+        """Of each thing of the newest frames' scenes, all that is known of its place: (B, MANY, numbers)."""
+        return batch[TRUTH_THINGS][:, -1].reshape(len(batch[TRUTH_THINGS]), MANY, -1)
+
+    def _seen(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where each camera has things, (B, V, G, 2), and whether in its picture, (B, V, G)."""
+        names = self._dataset.feature(TRUTH_THINGS).names or ()
+        parts = [name.removeprefix("0.") for name in names[: values.shape[-1]]]
+        points = [values[..., [parts.index(f"{camera}.{part}") for part in "uv"]] for camera in self._cameras]
+        inside = [values[..., parts.index(f"{camera}.inside")] > 0.5 for camera in self._cameras]
+        return np.stack(points, axis=1), np.stack(inside, axis=1)
 
     def _masks(self, batch: Sample) -> np.ndarray:
         """Which cells the thing covers, (B, V, h, w); NaN where the data set does not say."""
@@ -75,15 +109,17 @@ class Truths:
         return unpack(rows).astype(np.float64)
 
     def asked(self, batch: Sample) -> Truth:
-        """Where the things are in the first camera's picture that each row's question means."""
-        cameras, rows = self._cameras[:1], range(len(batch["asked"]))
-        found = [self._of_things(batch, row, batch["asked_things"][row], cameras) for row in rows]
-        _, points, visible, present = (np.stack(parts) for parts in zip(*found, strict=True))
+        """Where the things are that each row's questions mean: rows times questions."""
+        cameras, asked = self._cameras, batch["asked_things"]  # (B, Q, G)
+        found = [self._of_things(batch, row, things, cameras) for row, many in enumerate(asked) for things in many]
+        positions, points, visible, present = (np.stack(parts) for parts in zip(*found, strict=True))
         share = self._moved(batch, cameras)
         if share is not None:
-            points, visible = _moved_by(share, points, visible)
+            points, visible = _moved_by(share.repeat(asked.shape[1], axis=0), points, visible)
+        kinds, colours = _names(batch, asked)
         return Truth(
-            points=as_float(points), visible=torch.from_numpy(visible), present=torch.from_numpy(present)
+            positions=as_float(positions), points=as_float(points), visible=torch.from_numpy(visible),
+            present=torch.from_numpy(present), kinds=kinds, colours=colours,
         )  # fmt: skip
 
     @staticmethod
@@ -106,6 +142,17 @@ class Truths:
         points = np.stack([chosen[:, [parts.index(f"{camera}.{p}") for p in "uv"]] for camera in cameras])
         inside = np.stack([chosen[:, parts.index(f"{camera}.inside")] for camera in cameras]) > 0.5
         return positions, points, inside & there, there
+
+
+def _names(batch: Sample, things: np.ndarray | None) -> tuple[Tensor | None, Tensor | None]:
+    """Kinds and colours of some things of each row's scene, (B, ..., G) as (N, G); -1 where nothing is meant."""
+    if things is None or "are" not in batch:
+        return None, None
+    known = (things >= 0) & (things < MANY)
+    are = np.pad(batch["are"], ((0, 0), (0, 1), (0, 0)), constant_values=-1)
+    chosen = np.take_along_axis(are, np.where(known, things, MANY).reshape(len(are), -1, 1), axis=1)
+    kinds, colours = chosen.reshape(-1, things.shape[-1], 2).transpose(2, 0, 1).copy()
+    return torch.from_numpy(kinds), torch.from_numpy(colours)
 
 
 def things_of(info: Mapping[str, Any], step: int, said: Said) -> np.ndarray:

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from volition.model.inputs import Words
-
 ROLES = 2  # the thing and the place; what the words tell them by is nothing to hands
 _FINE = 0.03  # m: the last centimetres count most
 _COARSE = 0.1  # m
@@ -36,12 +34,12 @@ class Hands(nn.Module):
             numbers = size
         self.layers = nn.Sequential(*layers, nn.Linear(numbers, width))
 
-    def forward(self, away: Tensor, there: Tensor, words: Words, state: Tensor) -> Tensor:
-        """`away` in metres; `there` 0 to 1: how sure it is that there is such a thing at all. State (B, M, D)."""
+    def forward(self, away: Tensor, there: Tensor, words: Tensor, state: Tensor) -> Tensor:
+        """Pooled words; `away` in metres; `there` 0 to 1: how sure it is that there is such a thing at all. State (B, M, D)."""
         away, there = away[:, :ROLES], there[:, :ROLES]
         far = away.norm(dim=-1, keepdim=True)
         parts = [(away / _COARSE).clamp(-_FAR, _FAR), torch.tanh(away / _FINE), far / _COARSE]
         found = torch.cat(parts, dim=-1).flatten(2) * there.unsqueeze(-1)  # (B, ROLES, V * 7)
         known = torch.cat([found, there.unsqueeze(-1)], dim=-1).flatten(1)
-        told, felt = self.words(words.pooled), self.state(state.flatten(1))
+        told, felt = self.words(words), self.state(state.flatten(1))
         return self.layers(torch.cat([known.to(told.dtype), told, felt], dim=-1))

@@ -21,7 +21,8 @@ from volition.body.mounts import Mount
 from volition.errors import ContractError
 from volition.transforms.scale import Scale
 
-_ROUNDS = 2  # the second knows how far away things are
+_ROUNDS = 3  # the second knows how far away things are, and which rays lead somewhere else
+_ASTRAY = 0.04  # m: a ray that passes by at this distance counts a quarter: it is of another thing that looks alike
 _OFF = 0.25  # m: at which distance a ray is as far off for the camera's own place as for its direction
 _TRUST = 0.01  # of the guess, beside a ray at a metre's distance: 0.01 rad there are 1 cm, the guess is off by 10 cm
 UNIT = 0.2  # m that a network is given as 1
@@ -76,12 +77,15 @@ class Places(nn.Module):
             across = torch.eye(3, device=ray.device) - ray.unsqueeze(-1) * ray.unsqueeze(-2)
             sure = sure.squeeze(-1) * (self.trust.exp() * self._buffer("known"))[:, None]  # (B, V, S)
             found, start = guess, centre[:, :, None]  # (B, V, 1, 3)
+            agree = torch.ones_like(sure)
             for _ in range(_ROUNDS):
-                far = (found.detach()[:, None] - start).square().sum(-1)
-                pull = (sure / (far + _OFF**2))[..., None, None] * across  # (B, V, S, 3, 3)
+                away = found.detach()[:, None] - start  # (B, V, S, 3)
+                pull = (agree * sure / (away.square().sum(-1) + _OFF**2))[..., None, None] * across  # (B, V, S, 3, 3)
                 matrix = pull.sum(1) + _TRUST * torch.eye(3, device=ray.device)
                 towards = (pull @ start.unsqueeze(-1)).squeeze(-1).sum(1) + _TRUST * guess
                 found = _solved(matrix, towards)
+                past = across @ (found.detach()[:, None] - start).unsqueeze(-1)
+                agree = (1 + past.square().sum((-2, -1)) / _ASTRAY**2) ** -2
             return found, ((found[:, :, None] - carrier[:, None]) / UNIT).flatten(2)
 
     def away(self, places: Tensor, numbers: Tensor) -> Tensor:

@@ -21,10 +21,11 @@ from torch.nn import functional
 from volition.body.mounts import Mount
 from volition.errors import ContractError
 from volition.model.fusion.hands import ROLES, Hands
+from volition.model.fusion.named import Named
 from volition.model.fusion.places import UNIT, Places
 from volition.model.fusion.relations import Relations, RelationsConfig
 from volition.model.fusion.sizes import Sizes
-from volition.model.inputs import Context, Spots, Words
+from volition.model.inputs import Context, Names, Spots, Words, split_rows
 from volition.model.vision.positions import cell_middles
 from volition.transforms.scale import Scale
 
@@ -38,7 +39,8 @@ class SpotsConfig:
     `places`: where spots are in metres, too (`places.py`), in a straight line to the actions beside the MLP.
     `relations` and `rounds`: width and depth of what finds out how things stand to each other in the first camera's
     pictures, which show them all. `hands`: the actions follow from places, words and state alone (`hands.py`), which then
-    are learned from moments without pictures too, in which places are known to within `vague` metres.
+    are learned from moments without pictures too, in which places are known to within `vague` metres. `kinds` and
+    `colours`: how many of them eyes and words tell apart (`named.py`); 0: things have no names.
     """
 
     width: int = 512
@@ -52,14 +54,18 @@ class SpotsConfig:
     places: bool = False
     hands: bool = False
     vague: float = 0.005
+    kinds: int = 0
+    colours: int = 0
     relations: int = 32
     rounds: int = 2
     hidden: Sequence[int] = (512,)
 
     def __post_init__(self) -> None:
         sizes = (self.width, self.match, self.seen, self.glance, self.words, self.state, *self.hidden)
-        if min(sizes) < 1 or self.things < 1 or self.free < 0:
-            raise ContractError(f"{self} cannot be built; every width and `things` is at least 1, `free` at least 0.")
+        if min(sizes) < 1 or self.things < 1 or self.free < 0 or (self.kinds < 1) != (self.colours < 1):
+            raise ContractError(
+                f"{self} cannot be built; every width and `things` is at least 1, `free` at least 0; kinds and colours are both named, or neither."
+            )
         if self.hands and (not self.places or self.things < ROLES or self.vague < 0):
             raise ContractError(
                 f"{self} cannot be built; `hands` go by `places`, of {ROLES} things at least, vague by 0 m or more."
@@ -77,13 +83,19 @@ class SpotsFusion(nn.Module):
             )
         self.config, self.sizes, self.width = config, sizes, config.width
         self.pictures = sizes.patches // math.prod(sizes.cells)  # cameras times steps
-        count = config.things + config.free
+        count = config.things + config.free * (not config.hands)  # nobody would use what these find
         self.norm = nn.LayerNorm(sizes.vision)
+        self.named = None
+        if config.kinds:
+            self.named = Named(
+                vision=sizes.vision, words=sizes.pooled, spots=count, kinds=config.kinds, colours=config.colours
+            )
         self.relations = Relations(
             RelationsConfig(width=config.relations, rounds=config.rounds),
             vision=sizes.vision,
             words=sizes.pooled,
             cells=sizes.cells,
+            match=count if config.kinds else 0,
         )
         self.ask = nn.Linear(sizes.pooled, count * config.match)
         self.answer = nn.Linear(sizes.vision, config.match + 2)  # and how far aside from a cell's middle, in cells
@@ -116,11 +128,36 @@ class SpotsFusion(nn.Module):
     def forward(self, vision: Tensor, words: Words, state: Tensor, numbers: Tensor | None = None) -> Context:
         """`numbers` (B, N): what the robot feels now, as the state encoder is given it; needed with `places`."""
         self.sizes.check(vision, words, state)
-        cells = self.norm(vision).unflatten(1, (self.pictures, -1))  # (B, U, P, D): U pictures
-        heat, aside = self._heat(cells, words, slice(None), self.sizes.cameras)
-        points, sure, looked = self._where(heat, aside)
-        seen, whole = self._pooled(cells, looked)
-        found = torch.cat([points * 2 - 1, sure, self.see(seen)], dim=-1)
+        look = self._look(self._seen(vision, self.pictures), words, state, numbers)
+        if self.hands is not None:
+            assert look.away is not None
+            assert numbers is not None
+            there = 1 - (1 - look.sure[:, self._newest, :, 0]).prod(dim=1)  # in any picture
+            away = look.away.unflatten(-1, (-1, 3)) * UNIT
+            return self._led(away, there, words.pooled, state, numbers, look.spots)
+        assert self.glance is not None
+        assert self.layers is not None
+        parts, direct = [look.found.flatten(1), self.glance(look.whole).flatten(1), look.told, look.felt], None
+        if look.away is not None and numbers is not None:
+            parts.append(look.away.flatten(1).to(look.told.dtype))
+            direct = torch.cat([look.away.flatten(1), numbers], dim=-1)
+        pooled = self.layers(torch.cat(parts, dim=-1))  # (B, width)
+        return self._context(pooled, look.spots, direct)
+
+    def _seen(self, vision: Tensor, pictures: int) -> _Seen:
+        """What can be told of each cell before anybody has said a word."""
+        cells = self.norm(vision).unflatten(1, (pictures, -1))  # (B, U, P, D): U pictures
+        known, aside = self.answer(cells).split([self.config.match, 2], dim=-1)
+        there, names = (None, None) if self.named is None else self.named.seen(cells)
+        return _Seen(cells=cells, known=known, aside=aside, there=there, names=names)
+
+    def _look(self, seen: _Seen, words: Words, state: Tensor, numbers: Tensor | None, questions: int = 1) -> _Look:
+        """`words`, `state` and `numbers` have so many rows for each of the pictures: what is not said is worked out once."""
+        heat, meant = self._heat(seen, words, slice(None), self.sizes.cameras, questions)
+        points, sure, looked = self._where(heat, seen.aside)
+        glanced, whole = self._pooled(seen.cells, looked)
+        heat, points, sure, glanced = (_asked(one, questions) for one in (heat, points, sure, glanced))
+        found = torch.cat([points * 2 - 1, sure, self.see(glanced)], dim=-1)
         told, felt = self.words(words.pooled), self.state(state.flatten(1))
         places = away = None
         if self.places is not None and self.guess is not None:
@@ -129,30 +166,23 @@ class SpotsFusion(nn.Module):
                     "Spots with places need the numbers that the robot feels; pass Inputs.state's newest."
                 )
             guess = self.guess(found, torch.cat([told, felt], dim=-1))
-            newest = slice(self.pictures - self.sizes.cameras, None)
-            places, away = self.places(points[:, newest], sure[:, newest], guess, numbers)
-            if self.hands is not None:
-                there = 1 - (1 - sure[:, newest, :, 0]).prod(dim=1)  # in any picture
-                spots = self._taught(heat, points, places)
-                return self._led(away.unflatten(-1, (-1, 3)) * UNIT, there, words, state, numbers, spots)
-        assert self.glance is not None
-        assert self.layers is not None
-        parts, direct = [found.flatten(1), self.glance(whole).flatten(1), told, felt], None
-        if away is not None and numbers is not None:
-            parts.append(away.flatten(1).to(told.dtype))
-            direct = torch.cat([away.flatten(1), numbers], dim=-1)
-        pooled = self.layers(torch.cat(parts, dim=-1))  # (B, width)
-        return self._context(pooled, self._taught(heat, points, places), direct)
+            places, away = self.places(points[:, self._newest], sure[:, self._newest], guess, numbers)
+        spots = self._taught(heat, points, seen, meant, places)
+        return _Look(spots=spots, sure=sure, found=found, whole=whole, told=told, felt=felt, away=away)
 
-    def feel(self, places: Tensor, present: Tensor, words: Words, state: Tensor, numbers: Tensor) -> Context:
-        """What hands would go by if eyes had found the things at `places` (B, G, 3), as far as they are `present` (B, G)."""
+    @property
+    def _newest(self) -> slice:
+        return slice(self.pictures - self.sizes.cameras, None)
+
+    def feel(self, places: Tensor, present: Tensor, words: Tensor, state: Tensor, numbers: Tensor) -> Context:
+        """With pooled words: what hands would go by if eyes had found the things at `places` (B, G, 3), as far as they are `present` (B, G)."""
         assert self.places is not None
         if self.training:
             places = places + self.config.vague * torch.randn_like(places)
         return self._led(self.places.away(places, numbers), present.to(places.dtype), words, state, numbers, None)
 
     def _led(
-        self, away: Tensor, there: Tensor, words: Words, state: Tensor, numbers: Tensor, spots: Spots | None
+        self, away: Tensor, there: Tensor, words: Tensor, state: Tensor, numbers: Tensor, spots: Spots | None
     ) -> Context:
         assert self.hands is not None
         straight = (away[:, :ROLES] / UNIT * there[:, :ROLES, None, None]).flatten(1)
@@ -169,16 +199,32 @@ class SpotsFusion(nn.Module):
         if self.places is not None:
             self.places.mount(mounts, felt)
 
+    def name(self, vision: Tensor) -> tuple[Tensor | None, Names | None]:
+        """What stands in each cell, whatever is said: (B, U, P), (B, U, P, .)."""
+        seen = self._seen(vision, self.pictures)
+        return seen.there, seen.names
+
+    def seek_all(self, vision: Tensor, words: Words, state: Tensor, numbers: Tensor) -> Spots:
+        """What words (B * Q rows) mean in all pictures (B, N, Dv), Q in those of each row; and `state` and `numbers` (B, ...)."""
+        questions = len(words.pooled) // len(vision)
+        state, numbers = (one.repeat_interleave(questions, dim=0) for one in (state, numbers))
+        return self._look(self._seen(vision, self.pictures), words, state, numbers, questions).spots
+
     def seek(self, vision: Tensor, words: Words) -> Spots:
         """What these words mean in the first camera's newest picture alone, (B, P, Dv): U is 1."""
-        cells, first = self.norm(vision).unsqueeze(1), self.pictures - self.sizes.cameras
-        heat, aside = self._heat(cells, words, slice(first, first + 1), 1)
-        return self._taught(heat, self._where(heat, aside)[0])
+        there, first = self._seen(vision, 1), self.pictures - self.sizes.cameras
+        heat, meant = self._heat(there, words, slice(first, first + 1), 1)
+        return self._taught(heat, self._where(heat, there.aside)[0], there, meant)
 
-    def _taught(self, heat: Tensor, points: Tensor, places: Tensor | None = None) -> Spots:
+    def _taught(
+        self, heat: Tensor, points: Tensor, seen: _Seen, meant: Names | None, places: Tensor | None = None
+    ) -> Spots:
         things = self.config.things
-        places = None if places is None else places[:, :things]
-        return Spots(heat=heat[:, :, :things], points=points[:, :, :things], places=places)
+        return Spots(
+            heat=heat[:, :, :things], points=points[:, :, :things], places=None if places is None else places[:, :things],
+            there=seen.there, cells=seen.names,
+            meant=None if meant is None else Names(kinds=meant.kinds[:, :things], colours=meant.colours[:, :things]),
+        )  # fmt: skip
 
     def _where(self, heat: Tensor, aside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Points (B, U, S, 2), how sure it is that they are in the picture (B, U, S, 1), and each cell's part (B, U, S, P)."""
@@ -196,22 +242,66 @@ class SpotsFusion(nn.Module):
         pooled = torch.cat([looked, whole], dim=2).to(cells.dtype) @ cells
         return pooled[:, :, :-1], pooled[:, :, -1]
 
-    def _heat(self, cells: Tensor, words: Words, pictures: slice, cameras: int) -> tuple[Tensor, Tensor]:
-        """How well each cell answers what is asked for each spot, and before them "not in this picture": (B, U, S, 1 + P);
-        and how far aside from a cell's middle it is, before a tanh: (B, U, P, 2)."""
-        asked = self.ask(words.pooled).unflatten(-1, (-1, self.config.match))  # (B, S, match)
-        known, aside = self.answer(cells).split([self.config.match, 2], dim=-1)
+    def _heat(
+        self, seen: _Seen, words: Words, pictures: slice, cameras: int, questions: int = 1
+    ) -> tuple[Tensor, Names | None]:
+        """How well each cell answers what is asked for each spot of each question, and before them "not in this picture":
+        (B, U, Q * S, 1 + P); and what is meant (B * Q, S, .), where things have names."""
+        asked = self.ask(words.pooled) / math.sqrt(self.config.match)
+        asked = asked.view(len(seen.cells), -1, self.config.match)  # (B, Q * S, match)
+        meant = match = first = None
+        if self.named is not None and seen.there is not None and seen.names is not None:
+            meant = self.named.meant(words.pooled)
+            match = self.named.match(seen.there, seen.names, split_rows(meant, questions)).transpose(2, 3)
+            first = _asked(match[:, ::cameras], questions).transpose(2, 3)
         # Nothing is found out about how things stand in the pictures of cameras but the first.
-        first, *others = known.unflatten(1, (-1, cameras)).unbind(2)  # (B, T, P, match)
-        first = first + self.stands(self.relations(cells[:, ::cameras], words.pooled))
-        known = functional.gelu(torch.stack([first, *others], dim=2).flatten(1, 2))
-        found = known @ asked.transpose(1, 2).unsqueeze(1) / math.sqrt(self.config.match)  # (B, U, P, S)
-        nowhere = self.nowhere[None, pictures, :, None].expand(len(cells), -1, -1, 1)
-        return torch.cat([nowhere.to(found.dtype), found.transpose(2, 3)], dim=-1), aside
+        head, *others = seen.known.unflatten(1, (-1, cameras)).unbind(2)  # (B, T, P, match)
+        stands = self.stands(self.relations(seen.cells[:, ::cameras], words.pooled, first))  # (B * Q, T, P, match)
+        head = functional.gelu(head.repeat_interleave(questions, dim=0) + stands)
+        answers = [_apart(asked.view(len(head), 1, -1, self.config.match) @ head.transpose(2, 3), questions)]
+        answers += [asked.unsqueeze(1) @ functional.gelu(one).transpose(2, 3) for one in others]
+        found = torch.stack(answers, dim=2).flatten(1, 2)  # (B, U, Q * S, P)
+        found = found if match is None else found + match
+        nowhere = self.nowhere[None, pictures, :, None].repeat(len(found), 1, questions, 1)
+        return torch.cat([nowhere.to(found.dtype), found], dim=-1), meant
 
     def _counts(self, like: Tensor) -> Tensor:
         rows, columns = self.sizes.cells or (1, 1)
         return torch.tensor([columns, rows], dtype=like.dtype, device=like.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What is in the P cells of U pictures."""
+
+    cells: Tensor  # (B, U, P, D)
+    known: Tensor  # (B, U, P, match)
+    aside: Tensor  # (B, U, P, 2): how far from the cell's middle, before a tanh
+    there: Tensor | None
+    names: Names | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """What was found where, for (B) rows: of S spots in U pictures."""
+
+    spots: Spots
+    sure: Tensor  # (B, U, S, 1)
+    found: Tensor  # (B, U, S, F)
+    whole: Tensor  # (B, U, D)
+    told: Tensor
+    felt: Tensor
+    away: Tensor | None  # (B, S * V * 3)
+
+
+def _asked(values: Tensor, questions: int) -> Tensor:
+    """(B, U, Q * S, ...) as (B * Q, U, S, ...)."""
+    return values.unflatten(2, (questions, -1)).movedim(2, 1).flatten(0, 1)
+
+
+def _apart(values: Tensor, questions: int) -> Tensor:
+    """The inverse of `_asked`."""
+    return values.unflatten(0, (-1, questions)).movedim(1, 2).flatten(2, 3)
 
 
 class _Guess(nn.Module):

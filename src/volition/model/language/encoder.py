@@ -9,6 +9,7 @@ switch it over; the transformer keeps its own parameter names below `encoder.`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
@@ -166,14 +167,20 @@ class LanguageEncoder(nn.Module, Generic[Config]):
         if new:
             self.encoder.eval()
         device = next(self.encoder.parameters()).device
-        for start in range(0, len(new), _BATCH):  # alike lengths together: less padding to compute
-            batch = new[start : start + _BATCH]
+
+        def mean(batch: Sequence[str]) -> Tensor:
             ids, mask = self._padded([rows[sentence] for sentence in batch])
-            with torch.no_grad(), _one_thread():
-                hidden = self._hidden(ids.to(device), mask.to(device)).half().cpu()
-            for sentence, tokens in zip(batch, hidden, strict=True):
-                found[sentence] = tokens[: len(rows[sentence])].clone()  # not a view that keeps the whole batch
-                _remember(self._known, sentence, found[sentence], self.config.cached)
+            with torch.no_grad():
+                return self._hidden(ids.to(device), mask.to(device)).half().cpu()
+
+        # Alike lengths together: less padding to compute. A thread a batch: one batch is hardly faster on all cores.
+        with _one_thread() as threads, ThreadPoolExecutor(threads) as pool:
+            size = max(1, min(_BATCH, -(-len(new) // threads)))
+            batches = [new[start : start + size] for start in range(0, len(new), size)]
+            for batch, hidden in zip(batches, pool.map(mean, batches), strict=True):
+                for sentence, tokens in zip(batch, hidden, strict=True):
+                    found[sentence] = tokens[: len(rows[sentence])].clone()  # not a view that keeps the whole batch
+                    _remember(self._known, sentence, found[sentence], self.config.cached)
         return found
 
     def _hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
@@ -217,11 +224,12 @@ def _remember(store: dict[str, Any], key: str, value: Any, most: int) -> None:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sentences are too short to gain from more threads, which on a busy machine wait for each other (`sentence.py`)."""
+def _one_thread() -> Iterator[int]:
+    """Sentences are too short to gain from more threads, which on a busy machine wait for each other (`sentence.py`).
+    Gives how many there are else."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        yield threads
     finally:
         torch.set_num_threads(threads)

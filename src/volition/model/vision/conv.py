@@ -84,7 +84,7 @@ class ConvVision(nn.Module):
         super().__init__()
         if config.film and words is None:
             raise ContractError("ConvVision with film needs the width of the words; pass words=language.width.")
-        self.config = config
+        self.config, self.told = config, config.film  # told: other words, other tokens
         self.normalise = Normalise(HALF)
         self.stem = nn.Conv2d(4 if config.depth else 3, config.stem, config.patch, stride=config.patch)
         self.stages = nn.ModuleList()

@@ -28,7 +28,7 @@ class TokenLearner(nn.Module):
     def __init__(self, config: TokenLearnerConfig, *, encoder: nn.Module) -> None:
         super().__init__()
         self.config = config
-        self.encoder = encoder
+        self.encoder, self.told = encoder, getattr(encoder, "told", False)
         self.takes_bytes: bool = getattr(encoder, "takes_bytes", False)
         self.width: int = encoder.width  # pyright: ignore[reportAttributeAccessIssue]
         self.look = nn.Sequential(

@@ -112,6 +112,11 @@ class Views(nn.Module):
         tokens = self.project[0](self._look(self.of(camera), images[camera][:, -1:], metres, words))
         return tokens + (self.view[0] + self.time[-1]).to(tokens.dtype)
 
+    @property
+    def told(self) -> bool:
+        """Whether words change what is seen, so that other words need another look."""
+        return any(getattr(one, "told", False) for one in self.encoders())
+
     def encoders(self) -> list[nn.Module]:
         """Each once."""
         return list(self.each.values()) if self.shared is None else [self.shared]
