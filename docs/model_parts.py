@@ -207,8 +207,16 @@ def _fusion(fusion: Any) -> Box:
                      f"state: linear to {config.state}", "side by side, then an", f"MLP: {hidden}" if config.hidden else f"linear to {config.width}")  # fmt: skip
         case SpotsFusion():
             hidden = " to ".join(map(str, (*config.hidden, config.width)))
-            lines = (f"{config.things} spots the words mean,", f"{config.free} that actions need:", "point, how sure, what is", "there, in each picture;", *(("each in metres, by rays;",) if config.places else ()), f"{_plural(config.rounds, 'round')} of relations;",
-                     "words, state, then an", f"MLP: {hidden}")  # fmt: skip
+            named = ("each cell: kind and colour;", "where words agree:") if config.kinds else ()
+            free = () if config.hands else (f"{config.free} that actions need:",)
+            where = ("each in metres, by rays;",) if config.places else ()
+            ways = (
+                ("places, words, state, and", f"no picture: MLP {hidden}")
+                if config.hands
+                else ("words, state, then an", f"MLP: {hidden}")
+            )
+            lines = (*named, f"{config.things} spots the words mean,", *free, "point, how sure, what is", "there, in each picture;",
+                     *where, f"{_plural(config.rounds, 'round')} of relations;", *ways)  # fmt: skip
         case FilmFusion():
             lines = (f"{_plural(config.rounds, 'round')} of FiLM", "then pooled")
         case CrossFusion():

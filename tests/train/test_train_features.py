@@ -71,6 +71,22 @@ def test_a_model_learns_the_same_from_features_as_from_pictures(dataset: Dataset
         assert found[name] == pytest.approx(value, rel=2e-2, abs=1e-3)
 
 
+def test_eyes_that_see_the_same_whatever_is_said_look_once_and_others_every_time(dataset: Dataset) -> None:
+    """Cameras of `places` have two encoders; the words steer those of `quick`."""
+    model = model_of("places", vision={})
+    freeze(model, "views")
+    assert set(encoders_of(model.views) or ()) == set(CAMERAS)
+    seen = encoded(dataset, model.views)
+    found, wanted = losses(model, seen), losses(model, dataset)
+    assert {"scenery", "spot", "spot_place"} & found.keys() == {"spot", "spot_place"}
+    for name, value in wanted.items():
+        assert found[name] == pytest.approx(value, rel=2e-2, abs=1e-3)
+    told = model_of("quick", vision={})
+    freeze(told, "views")
+    assert encoders_of(told.views) is None
+    assert encoded(dataset, told.views) is dataset
+
+
 @pytest.mark.parametrize("family", ["vit", "resnet18"])  # the second has counts among its weights
 def test_features_are_what_the_encoder_gives(dataset: Dataset, family: str) -> None:
     model = frozen(vision={"family": family})

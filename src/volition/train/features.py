@@ -26,6 +26,7 @@ from volition.cache import cache_dir
 from volition.data.atomic import replacing
 from volition.data.feature import IMAGES
 from volition.data.store import Dataset
+from volition.model.vision.conv import ConvVision
 from volition.model.vision.freezing import trains
 from volition.model.vision.hub import HubVision
 from volition.model.vision.mobilenet import MobileNetVision
@@ -55,8 +56,9 @@ class Encoded:
 def encoders_of(views: Views) -> dict[str, nn.Module] | None:
     """Camera -> its encoder, if all of them are frozen and look at nothing but the picture; else None."""
     found = {camera: views.of(camera) for camera in views.config.cameras}
-    fit = all(isinstance(one, HubVision | MobileNetVision) and not trains(one) for one in found.values())
-    return found if fit and not views.config.depth else None
+    kinds = HubVision | MobileNetVision | ConvVision
+    fit = all(isinstance(one, kinds) and not trains(one) for one in found.values())
+    return found if fit and not views.told and not views.config.depth else None
 
 
 def encoded(dataset: Dataset, views: Views, *, device: str | torch.device = "cpu") -> Dataset:
