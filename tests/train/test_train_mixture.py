@@ -111,6 +111,16 @@ def test_sets_that_do_not_fit_together_are_refused_by_name() -> None:
         concatenate([a, (replace(b[0], sentences=embedded), b[1])])
 
 
+def test_features_of_half_precision_are_put_together_while_a_model_computes_in_another() -> None:
+    """Held-out batches are made while the model's precision is on."""
+    image = {"head": torch.zeros(8, 1, 4, 3, dtype=torch.float16)}
+    a, b = ((replace(one[0], images=image), one[1]) for one in (TinyData().batch(0, 0), TinyData().batch(0, 1)))
+    with torch.autocast("cpu", torch.bfloat16):
+        together, _ = concatenate([a, b])
+    assert together.images["head"].dtype == torch.float16
+    assert together.images["head"].shape == (16, 1, 4, 3)
+
+
 def test_wrong_weights_and_ragged_batches_are_refused() -> None:
     data = TinyData()
     with pytest.raises(TrainError, match="must be the same names"):

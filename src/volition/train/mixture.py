@@ -148,7 +148,8 @@ class _Rows:
 
 def concatenate(parts: Sequence[Thing]) -> Thing:
     """Rows of several batches one below the other. Sentences are padded to the longest."""
-    return _join(parts, "batch")
+    with torch.autocast("cpu", enabled=False):  # under which rows of float16 (features) cannot be put together
+        return _join(parts, "batch")
 
 
 def _join(parts: Sequence[Any], name: str) -> Any:
