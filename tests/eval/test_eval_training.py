@@ -187,6 +187,14 @@ def test_what_is_frozen_stays_as_it_was(data: Path, tmp_path: Path) -> None:
     assert moved == {"reader", "state", "fusion", "head", "auxiliaries"}
 
 
+def test_options_do_not_change_what_a_checkpoint_was_built_as(
+    data: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ("--start", str(trained / "last"), "--set", "head.loss=mse")
+    assert volition_train("quick", data, tmp_path / "out", *more) == 2
+    assert "was not built with --set head.loss; leave it out, or start afresh" in capsys.readouterr().err
+
+
 def test_eyes_words_and_hands_are_taught_one_after_the_other(data: Path, tmp_path: Path) -> None:
     eyes, hands, words = tmp_path / "eyes", tmp_path / "hands", tmp_path / "words"
     before = prepare(command(data, tmp_path, "places")).model.state_dict()

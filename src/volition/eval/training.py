@@ -237,6 +237,12 @@ def _started(command: TrainCommand, cameras: tuple[str, ...]) -> Checkpoint | No
     ):
         if before != now:
             raise TrainError(f"{command.start} has the {what} {before}, not {now}; give the same, or start afresh.")
+    for part, options in command.options().items():
+        for option, value in options.items():
+            if design.options.get(part, {}).get(option) != value:
+                raise TrainError(
+                    f"{command.start} was not built with --set {part}.{option}; leave it out, or start afresh."
+                )
     return found
 
 
