@@ -25,6 +25,7 @@ from volition.processes import end_with
 from volition.train.errors import TrainError
 
 ENDING = 30.0  # s that the others may take to end after the first
+LOOK = 1.0  # s
 
 
 def together(processes: int, work: Callable[..., int], *arguments: Any) -> int:
@@ -54,7 +55,7 @@ def _ended(members: Sequence[BaseProcess]) -> int:
     """The main one's exit code, as soon as all have ended or one of them has failed."""
     alive = list(members)
     while alive:
-        wait([member.sentinel for member in alive])
+        wait([member.sentinel for member in alive], LOOK)  # what a member began may hold its sentinel open
         if any(member.exitcode for member in members):
             break
         alive = [member for member in alive if member.exitcode is None]
