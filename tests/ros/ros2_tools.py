@@ -16,7 +16,8 @@ from ros_tools import wait_for
 from volition.ros.transport import prepare
 
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-os.environ.setdefault("ROS_DOMAIN_ID", str(100 + os.getpid() % 100))  # tests beside each other do not hear each other
+# Tests beside each other do not hear each other. From 102 on, a domain's ports are those that Linux gives to anybody.
+os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
 prepare(os.environ)
 
 import rclpy  # noqa: E402

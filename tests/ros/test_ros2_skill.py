@@ -61,12 +61,14 @@ def test_a_button_is_pressed_by_a_policy_that_sees_through_topics(
             watcher.until(lambda: watcher.status.get("state") == "standing", "standing by", START)
             watcher.until(lambda: watcher.status.get("problem") == "", "pictures")
             watcher.until(lambda: watcher.truth, "the simulated robot")
+            log = folder / "recorder.log"
+            watcher.until(lambda: "All is heard" in log.read_text(), "all topics at the recorder", START)
             watcher.tell(watcher.truth["wish"])
             watcher.until(lambda: watcher.truth["verdicts"], "the verdict", 200)
             assert watcher.truth["verdicts"] == [{"success": True, "why": "pressed"}]
             assert not watcher.truth["fell"]
             recording.terminate()
-            assert recording.wait(60) == 0, (folder / "recorder.log").read_text()
+            assert recording.wait(60) == 0, log.read_text()
             recorded(folder / "set", watcher.truth["wish"])
             watcher.picture.publish(grey)
             watcher.until(lambda: "mono8" in (folder / "node.log").read_text(), "what is wrong with the picture")

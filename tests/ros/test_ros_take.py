@@ -123,6 +123,17 @@ def test_a_gap_in_the_pictures_ends_the_episode_and_says_where() -> None:
     assert why.startswith(("a gap at 2.4", "a gap at 2.5"))
 
 
+def test_what_was_never_heard_is_named_and_why_there_is_no_frame() -> None:
+    streams, kept = Streams(5.0, gap=(0.0, 9.0)), Kept()
+    assert kept.take.silent == ("pictures of head", "joint states with odometry", "joint commands")
+    streams.say(1.5, "go")
+    streams.play(kept.take)
+    assert kept.take.silent == ("pictures of head",)
+    kept.take.finish("the end")
+    assert kept.ends[0][0] == 0
+    assert kept.ends[0][1].startswith("the end, for no picture of head near 5.")
+
+
 def test_a_bag_becomes_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("rosbags", reason="rosbags is not installed; pip install 'volition[rosbag]'")
     bag = write_bag(tmp_path / "bag")

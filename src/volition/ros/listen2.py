@@ -12,6 +12,7 @@ import os
 import shlex
 import signal
 import threading
+import time
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,8 @@ from volition.ros.run2 import need_rclpy
 from volition.ros.stamps import seconds
 from volition.ros.states import States
 from volition.ros.transport import prepare
+
+PATIENCE = 10.0  # s after which it says again what it does not hear
 
 
 def listen(config: ListenConfig) -> int:
@@ -46,7 +49,7 @@ def listen(config: ListenConfig) -> int:
     node = rclpy.create_node("volition_recorder")
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    told = 0
+    told, silent, since = 0, keeper.take.silent, time.monotonic()
     try:
         _subscribe(node, keeper, States(spec), config)
         print(
@@ -55,6 +58,11 @@ def listen(config: ListenConfig) -> int:
         )
         while not stopped.is_set():
             executor.spin_once(timeout_sec=0.2)
+            if silent and (keeper.take.silent != silent or time.monotonic() - since > PATIENCE):
+                silent, since = keeper.take.silent, time.monotonic()
+                print(
+                    f"Not heard yet: {', '.join(silent)}." if silent else "All is heard that frames need.", flush=True
+                )
             for line in keeper.lines[told:]:
                 Console().print(line, highlight=False)
             told = len(keeper.lines)

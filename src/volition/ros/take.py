@@ -99,6 +99,14 @@ class Take:
         self._target = spec.home_position[spec.commanded_index].copy()
         self._slots = {joint.name: number for number, joint in enumerate(spec.commanded)}
         self._instruction, self._next, self._frames, self._time = "", -np.inf, 0, -np.inf
+        self._lack = ""  # what the last moment without a frame had not
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """What frames are made of that has not come yet."""
+        there = {f"pictures of {name}": bool(one.items) for name, one in self._pictures.items()}
+        there |= {"joint states with odometry": bool(self._states.items), "joint commands": bool(self._commands.items)}
+        return tuple(name for name, has in there.items() if not has)
 
     # ---- what comes in
 
@@ -131,8 +139,8 @@ class Take:
     def finish(self, why: str) -> None:
         """End the episode under way, if there is one."""
         if self._instruction:
-            self._end(self._frames, why)
-        self._instruction, self._frames = "", 0
+            self._end(self._frames, why if self._frames or not self._lack else f"{why}, for {self._lack}")
+        self._instruction, self._frames, self._lack = "", 0, ""
 
     # ---- the grid
 
@@ -158,12 +166,14 @@ class Take:
 
     def _frame(self, moment: float) -> dict[str, Any] | None:
         near = {name: one.nearest(moment) for name, one in self._pictures.items()}
-        if any(one is None or abs(one[0] - moment) > self._tolerance for one in near.values()):
-            return None
-        chosen = {name: one for name, one in near.items() if one is not None}
-        state = self._state_at(min(stamp for stamp, _ in chosen.values()))
+        chosen = {name: one for name, one in near.items() if one and abs(one[0] - moment) <= self._tolerance}
+        state = self._state_at(min((stamp for stamp, _ in chosen.values()), default=moment))
         command = self._commands.last(moment + self._period)
-        if state is None or command is None or moment - command[0] > _LATE:
+        if state is None or command is None or moment - command[0] > _LATE or len(chosen) < len(near):
+            lacks = [f"picture of {name}" for name in near if name not in chosen]
+            lacks += ["joint state with odometry"] * (state is None)
+            lacks += ["joint command"] * (command is None or moment - command[0] > _LATE)
+            self._lack = f"no {', no '.join(lacks)} near {moment:.2f} s"
             return None
         velocity = self._velocities.last(moment + self._period)
         stale = velocity is None or moment - velocity[0] > _LATE  # a base that is told nothing stands
