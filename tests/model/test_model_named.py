@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 from recipe_tools import SENTENCES, built, fit, inputs, shapes, targets
+from torch import Tensor
 
 from volition.errors import ContractError
 from volition.model.fusion.named import Named
 from volition.model.fusion.spots import SpotsConfig, SpotsFusion
-from volition.model.inputs import Names, Scenery, Targets
+from volition.model.inputs import STANDS, TOLD, Names, Scenery, Spots, Targets
 
 pytestmark = pytest.mark.usefixtures("one_thread", "known_seed")
 
@@ -38,29 +39,44 @@ def taught(rows: int = 2) -> tuple[Targets, Scenery]:
 def test_a_cell_agrees_with_words_that_mean_what_is_in_it_and_with_no_others() -> None:
     named = Named(vision=4, words=4, spots=1, kinds=3, colours=2)
     sure = 12.0
-    there = torch.tensor([[[sure, sure, -sure, sure]]])  # nothing in the third cell
-    kinds = sure * torch.nn.functional.one_hot(torch.tensor([[[0, 1, 1, 1]]]), 3).float()
-    colours = sure * torch.nn.functional.one_hot(torch.tensor([[[1, 1, 1, 0]]]), 2).float()
-    red_one = Names(kinds=sure * torch.tensor([[[[0.0, 1, 0]]]]), colours=sure * torch.tensor([[[[0.0, 1]]]]))
-    any_one = Names(kinds=sure * torch.tensor([[[[0.0, 1, 0]]]]), colours=torch.zeros(1, 1, 1, 2))
-    match = named.match(there, Names(kinds=kinds, colours=colours), red_one)[0, 0, :, 0]
-    assert match.argmax() == 1
-    assert match[1] > -0.1 > -4 > match[[0, 2, 3]].max()
-    match = named.match(there, Names(kinds=kinds, colours=colours), any_one)[0, 0, :, 0]
-    assert abs(match[1] - match[3]) < 1e-3, "a colour that is not named decides nothing"
+    there = torch.tensor([[[[sure, sure, -sure, sure]]]])  # nothing in the third cell
+    kinds = sure * torch.nn.functional.one_hot(torch.tensor([[[[0, 1, 1, 1]]]]), 3).float()
+    colours = sure * torch.nn.functional.one_hot(torch.tensor([[[[1, 1, 1, 0]]]]), 2).float()
+    kind, colour = torch.tensor([[[[0.0, 1, 0]]]]), torch.tensor([[[[0.0, 1]]]])
+
+    def match(*said: float) -> Tensor:
+        seen = Names(kinds=kinds, colours=colours)
+        return named.match(there, seen, kind, colour, torch.tensor([[[said]]]))[0, 0, 0, 0]
+
+    red_one = match(1.0, 1.0)
+    assert red_one.argmax() == 1
+    assert red_one[1] > -0.1
+    assert red_one[[0, 2, 3]].max() < -4
+    any_one = match(1.0, 0.0)
+    assert any_one[1] == any_one[3], "a colour that is not said decides nothing"
+    assert any_one[[0, 2]].max() < -4
 
 
-def test_questions_are_matched_as_if_each_were_asked_alone() -> None:
-    named = Named(vision=4, words=5, spots=2, kinds=3, colours=2)
-    there, names = named.seen(torch.randn(2, 3, 6, 4))
-    meant = named.meant(torch.randn(2 * 3, 5))
-    together = named.match(
-        there, names, Names(kinds=meant.kinds.view(2, 3, 2, 3), colours=meant.colours.view(2, 3, 2, 2))
-    )
-    for question in range(3):
-        one = Names(kinds=meant.kinds[question::3, None], colours=meant.colours[question::3, None])
-        alone = named.match(there, names, one)
-        torch.testing.assert_close(together[..., 2 * question : 2 * question + 2], alone)
+def test_questions_are_found_as_if_each_were_asked_alone() -> None:
+    model, of = built("places").eval(), shapes("places")
+    seen = inputs(model, of, list(SENTENCES[:2]))
+    fusion = model.fusion
+    assert isinstance(fusion, SpotsFusion)
+    told = [[SENTENCES[0], SENTENCES[2]], [SENTENCES[1], SENTENCES[0]]]
+    with torch.no_grad():
+        vision, state = model.views(seen.images, seen.seen), model.state(seen)
+
+        def sought(sentences: list[str]) -> Spots:
+            read = model.read(sentences)
+            assert model.reader is not None
+            words = model.reader(model.language(read), read.ids)
+            return fusion.seek_all(vision, words, state, seen.state[:, -1])
+
+        together = sought([sentence for row in told for sentence in row])
+        for question in (0, 1):
+            alone = sought([row[question] for row in told])
+            torch.testing.assert_close(together.heat[question::2], alone.heat)
+            torch.testing.assert_close(together.points[question::2], alone.points)
 
 
 def test_the_lesson_of_the_eyes_needs_no_words_and_teaches_nothing_but_eyes() -> None:
@@ -73,7 +89,7 @@ def test_the_lesson_of_the_eyes_needs_no_words_and_teaches_nothing_but_eyes() ->
     terms["scenery"].backward()
     moved = {name for name, one in model.named_parameters() if one.grad is not None and one.grad.any()}
     assert {name.split(".")[0] for name in moved} == {"views", "fusion"}
-    assert {name.split(".")[1] for name in moved if name.startswith("fusion")} == {"norm", "named"}
+    assert {name.split(".")[1] for name in moved if name.startswith("fusion")} == {"norm", "named", "answer"}
     losses = fit(model, seen, wanted, updates=150)
     assert losses[-1] < 0.3 * losses[0]
     fusion = model.fusion
@@ -103,6 +119,37 @@ def test_words_learn_what_kind_and_colour_they_mean_where_anything_is_meant() ->
     known = wanted.truth.kinds >= 0
     assert torch.equal(spots.meant.kinds.argmax(-1)[known], wanted.truth.kinds[known])
     assert torch.equal(spots.meant.colours.argmax(-1)[known], wanted.truth.kinds[known])
+
+
+def test_the_lesson_of_the_words_needs_no_pictures_and_teaches_nothing_but_words() -> None:
+    model, of = built("places"), shapes("places")
+    seen, (wanted, _) = inputs(model, of, list(SENTENCES[:2])), taught()
+    told = torch.full(
+        (2, 3, TOLD), torch.nan
+    )  # the first sentence names two things, the second one, without its colour
+    told[:, :, 0] = torch.tensor([[1.0, 1, 0], [1, 0, 0]])
+    told[0, :2, 1:], told[1, 0, 1:] = 0.0, 0.0
+    told[0, :2, 1:3] = told[1, 0, 1] = 1.0
+    told[1, 0, 3 + STANDS.index("left")] = 1.0
+    wanted = replace(wanted, truth=replace(wanted.truth, told=told))
+    model.lesson = "words"
+    blind = replace(seen, images={})
+    terms = model.losses(blind, wanted)
+    assert set(terms) == {"meant"}
+    terms["meant"].backward()
+    moved = {name for name, one in model.named_parameters() if one.grad is not None and one.grad.any()}
+    assert {name.split(".")[0] for name in moved} <= {"language", "reader", "fusion"}
+    assert {name for name in moved if name.startswith("fusion")} == {
+        "fusion.named.mean.weight",
+        "fusion.named.mean.bias",
+    }
+    losses = fit(model, blind, wanted, updates=200)
+    assert losses[-1] < 0.1 * losses[0]
+    with torch.no_grad():
+        meant = model.eval().think(seen).context.spots.meant
+    known = told.isfinite()
+    assert torch.equal(meant.told[known] > 0, told[known] == 1)
+    assert torch.equal(meant.kinds.argmax(-1)[0, :2], wanted.truth.kinds[0, :2])
 
 
 def test_models_without_names_have_no_lesson_for_eyes_and_lose_nothing_by_a_scenery() -> None:

@@ -167,9 +167,9 @@ def prepare(command: TrainCommand) -> Prepared:
     if command.lora:
         add_lora(model, LoraConfig(layers=command.lora, rank=command.lora_rank, seed=command.train.seed))
 
-    if command.lesson == "eyes" and not model.names:
+    if command.lesson in ("eyes", "words") and not model.names:
         raise TrainError(
-            f"The recipe {command.recipe} does not name things; the lesson 'eyes' is for such as do (fusion.kinds)."
+            f"The recipe {command.recipe} does not name things; the lesson {command.lesson!r} is for such as do (fusion.kinds)."
         )
     if command.lesson == "hands" and not (model.feels and view.felt):
         raise TrainError(
@@ -178,6 +178,8 @@ def prepare(command: TrainCommand) -> Prepared:
     model.lesson = command.lesson
     if command.lesson == "eyes":
         view = replace(view, ask=0, felt=0, scenery=True)
+    elif command.lesson == "words":
+        view = replace(view, felt=0, cameras=(), scenery=True)
     elif command.lesson == "hands":
         view = replace(view, ask=0, cameras=())
     else:

@@ -19,6 +19,8 @@ from volition.errors import ContractError
 from volition.model.inputs import Context, Inputs, Names, Question, Sentences, Spots, Targets, Truth, Words
 from volition.model.vision.positions import cell_middles
 
+_ASIDE = 2.0
+_TOLD = 5.0  # of what is said at all: most of it is not, and easy
 _MIDDLE = 5.0  # how much more a cell with a thing's middle counts than the many others
 
 
@@ -210,14 +212,39 @@ class Grounding(nn.Module):
             _unlike(aim @ guess[:, newest], true[:, None].expand(scenery.visible.shape))
             for guess, true in ((names.kinds, scenery.kinds), (names.colours, scenery.colours))
         )
-        return {"scenery": self.config.name_weight * (_MIDDLE * there + _mean(torch.as_tensor(wrong), scenery.visible))}
+        loss = _MIDDLE * there + _mean(torch.as_tensor(wrong), scenery.visible)
+        if names.aside is not None:
+            middles = cell_middles(*cells).to(aim)
+            off = (scenery.points.unsqueeze(-2) - middles) * torch.tensor([cells[1], cells[0]], device=aim.device)
+            missed = functional.smooth_l1_loss(names.aside[:, newest].unsqueeze(2).expand_as(off), off, beta=0.2, reduction="none")  # fmt: skip
+            loss = loss + _ASIDE * _mean((aim * missed.sum(-1)).sum(-1), scenery.visible)
+        return {"scenery": self.config.name_weight * loss}
 
     def _meant(self, spots: Spots, truth: Truth, known: Tensor) -> dict[str, Tensor]:
         """What kind and colour the words mean, where that is `known` (B,)."""
         if spots.meant is None or truth.kinds is None or truth.colours is None:
             return {}
-        wrong = _unlike(spots.meant.kinds, truth.kinds) + _unlike(spots.meant.colours, truth.colours)
-        return {"meant": self.config.name_weight * _mean(wrong, (truth.kinds >= 0) & known[:, None])}
+        return {"meant": self.config.name_weight * self._read_as(spots.meant, truth, known)}
+
+    def read(self, meant: Names, truth: Truth) -> dict[str, Tensor]:
+        """What sentences alone say, of the things they speak of."""
+        assert truth.kinds is not None
+        return {"meant": self.config.name_weight * self._read_as(meant, truth, torch.ones_like(truth.kinds[:, 0] > 0))}
+
+    @staticmethod
+    def _read_as(meant: Names, truth: Truth, known: Tensor) -> Tensor:
+        """Kinds and colours where they are said, and what is said at all, of `meant` (N, G, .)."""
+        assert truth.kinds is not None
+        assert truth.colours is not None
+        there = (truth.kinds >= 0) & known[:, None]
+        kinds, colours = _unlike(meant.kinds, truth.kinds), _unlike(meant.colours, truth.colours)
+        if truth.told is None or meant.told is None:
+            return _mean(kinds + colours, there)
+        sure = truth.told.isfinite() & known[:, None, None]
+        right = torch.where(sure, truth.told, 0.0)
+        off = functional.binary_cross_entropy_with_logits(meant.told, right, reduction="none")
+        said = there[..., None] & (right[..., 1:3] == 1)
+        return _mean(kinds, said[..., 0]) + _mean(colours, said[..., 1]) + _TOLD * _mean(off, sure)
 
     def _spots(self, spots: Spots, truth: Truth, known: Tensor) -> dict[str, Tensor]:
         """The right cell or "not in this picture" by cross-entropy, then the point by its distance; where it is `known`."""

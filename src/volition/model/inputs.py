@@ -67,6 +67,15 @@ class Inputs:
         return self.state.shape[0]
 
 
+# How words may tell a thing from its like: by its size or its shape, its place among them (two for a corner), or how it stands
+# to another.
+SIZES = ("small", "large", "tall", "short", "cube", "carton")
+PLACES = ("left", "right", "middle", "upper", "lower", "near you", "far")
+RELATIONS = ("beside", "near", "nearest", "left of", "right of", "above", "below")
+STANDS = (*SIZES, *PLACES, *RELATIONS)
+TOLD = 3 + len(STANDS)  # what words may say of a thing: that there is one, its kind, its colour, and how it stands
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenery:
     """All N things of a scene, whatever is said of them. Kinds and colours are numbers, -1 where there is no such thing."""
@@ -88,6 +97,7 @@ class Truth:
     present: Tensor | None = None  # (B, G) bool: there is such a thing
     kinds: Tensor | None = None  # (B, G) long: what they are, as in Scenery
     colours: Tensor | None = None  # (B, G) long
+    told: Tensor | None = None  # (B, G, TOLD) float, 0 or 1: what the words say of each; NaN: unknown
     visible: Tensor | None = None  # (B, V, G) bool: it is inside the picture
     masks: Tensor | None = None  # (B, V, h, w) float, 0 to 1: how much of each cell the thing covers; NaN: unknown
     finished: Tensor | None = None  # (B,) float, 0 or 1: what was asked is done; NaN: unknown
@@ -136,6 +146,8 @@ class Names:
 
     kinds: Tensor  # (..., kinds)
     colours: Tensor  # (..., colours)
+    told: Tensor | None = None  # (..., TOLD): of words, what they say of it
+    aside: Tensor | None = None  # (..., 2): of cells, how far right and down of the cell's middle it is, in cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +188,11 @@ def rows(value: Thing, which: Tensor | slice) -> Thing:
 def split_rows(value: Thing, count: int) -> Thing:
     """(B * count, ...) as (B, count, ...)."""
     return _each(value, lambda tensor: tensor.unflatten(0, (-1, count)))
+
+
+def first_rows(value: Thing, count: int) -> Thing:
+    """(B, N, ...) as (B, count, ...): the first of each."""
+    return _each(value, lambda tensor: tensor[:, :count])
 
 
 def joined_rows(value: Thing) -> Thing:

@@ -64,12 +64,12 @@ def _quick(make: Maker) -> VLA:
 
 def _places(make: Maker) -> VLA:
     language = make.language("minilm")
-    reader = make.reader(language)
+    reader = make.reader(language, questions=6, lexicon=0)  # what nobody has said yet is read by what is like it
     tiny = make.size == "test"
-    views = make.views("conv", aside=_NEAR, **({} if tiny else _FINE))
+    views = make.views("conv", **({} if tiny else _FINE))
     state = make.state()
     wide = (32,) if tiny else (512,)
-    narrow = {"match": 8, "seen": 4, "words": 8, "state": 8, "relations": 8} if tiny else {}
+    narrow = {"seen": 4, "words": 8, "state": 8} if tiny else {}
     fusion = make.fusion(
         "spots",
         views,

@@ -24,8 +24,9 @@ from volition.model.parts import Fusion, Head, Language, StateEncoder
 from volition.model.vision.views import Views
 
 Choice = Literal["none", "task", "robot"]
-# Eyes: what stands where, without a word; hands: what to do, without a picture. Each sees many times as much in the same time.
-Lesson = Literal["all", "eyes", "hands"]
+# Eyes: what stands where, without a word; words: what they say of things, without a picture; hands: what to do, without a picture
+# either. Each sees many times as much in the same time.
+Lesson = Literal["all", "eyes", "words", "hands"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,8 @@ class VLA(nn.Module):
         """Named terms, already weighted; their sum is what training makes small."""
         if self.lesson == "eyes":
             return self._see(inputs, targets)
+        if self.lesson == "words":
+            return self._understand(inputs, targets)
         if self.lesson == "hands":
             return {} if targets.felt is None else self._do(inputs, targets.felt, rng)
         thought = self.think(inputs)
@@ -105,6 +108,17 @@ class VLA(nn.Module):
         vision = self.views(inputs.images, inputs.seen, depth=inputs.depth)
         there, names = cast(SpotsFusion, self.fusion).name(vision)
         return cast(Grounding, self.auxiliaries["grounding"]).seen(there, names, targets.truth)
+
+    def _understand(self, inputs: Inputs, targets: Targets) -> dict[str, Tensor]:
+        """Its own sentences and those of its questions; which of them are asked at all, what they mean says."""
+        grounding, named = cast(Grounding, self.auxiliaries["grounding"]), cast(SpotsFusion, self.fusion).named
+        assert named is not None
+        terms = grounding.read(named.meant(self._words(inputs.sentences).pooled), targets.truth)
+        if targets.question is not None:
+            question = joined_rows(targets.question)
+            asked = grounding.read(named.meant(self._words(question.sentences).pooled), question.truth)
+            terms |= {f"asked_{name}": term for name, term in asked.items()}
+        return terms
 
     def _do(self, inputs: Inputs, felt: Felt, rng: torch.Generator | None) -> dict[str, Tensor]:
         with torch.no_grad():  # what words mean is for eyes to learn: hands would forget it for them

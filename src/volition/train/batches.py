@@ -31,7 +31,7 @@ from volition.train.phrases import Phrases
 from volition.train.reasons import reason
 from volition.train.shown import Examples, shown_of, task_of
 from volition.train.taught import main_action, names_of
-from volition.train.truths import Truths, as_float, numbers_of, things_of
+from volition.train.truths import Truths, as_float, numbers_of, things_of, told_of
 from volition.transforms.codec import Codec, Frame, hands_of
 from volition.transforms.scale import Kind, scale_of
 from volition.types import ActionSpec
@@ -201,11 +201,12 @@ class Batches:
         words = {"task": said.text, "which": np.int64(self._task(info, step - late))}
         if TRUTH_THINGS in self._windows.states:
             words |= {"meant_things": things_of(info, step - late, said), "other": np.bool_(False)}
+            words["told"] = told_of(said.calls)
             words["are"] = self._are(episode, info)
             questions = self._questions(episode, info, step, rng)
             if info.get(LOOK) and len(questions) > 1:  # nothing is done in it: it may be asked for anything
-                (task, things), *questions = questions
-                words |= {"task": task, "meant_things": things, "other": np.bool_(True)}
+                (task, things, told), *questions = questions
+                words |= {"task": task, "meant_things": things, "told": told, "other": np.bool_(True)}
             if self.config.ask:
                 words |= self._asking(questions)
             if self.config.phrases > 1 and info.get("split") == "train" and "encounter" in info:
@@ -256,6 +257,7 @@ class Batches:
             "task": said.text,
             column: np.full_like(sample[column], float(PRIMITIVE_NAMES.index(said.primitive))),
             "meant_things": np.array([names.index(said.thing) if said.thing else MANY, MANY, MANY]),
+            "told": told_of(()),
             "other": np.bool_(True),
             "late": np.bool_(False),
             "meant": np.ones(self.config.chunk, dtype=bool),
@@ -282,19 +284,23 @@ class Batches:
 
     def _questions(
         self, episode: int, info: Mapping[str, Any], step: int, rng: np.random.Generator
-    ) -> list[tuple[str, np.ndarray]]:
-        """Other goals of the scene, each once, as somebody would say them, and the things that are meant."""
+    ) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """Other goals of the scene, each once, as somebody would say them, the things that are meant, and how they are told."""
         others = self._phrases[bool(info.get(LOOK))].others(episode, info, step)
         chosen = [others[place] for place in rng.permutation(len(others))[: self.config.ask + 1].tolist()]
-        return [(said.text, numbers_of(info, (goal.thing, goal.place, said.landmark))) for goal, said in chosen]
+        return [
+            (said.text, numbers_of(info, (goal.thing, goal.place, said.landmark)), told_of(said.calls))
+            for goal, said in chosen
+        ]
 
-    def _asking(self, questions: Sequence[tuple[str, np.ndarray]]) -> dict[str, Any]:
+    def _asking(self, questions: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> dict[str, Any]:
         """As many as are asked of every window; where there are fewer, some ask nothing."""
         count = self.config.ask
-        asked, nothing = list(questions[:count]), ("", np.full(3, MANY))
-        texts, things = zip(*asked, *[nothing] * (count - len(asked)), strict=True)
+        asked, nothing = list(questions[:count]), ("", np.full(3, MANY), told_of(()))
+        texts, things, told = zip(*asked, *[nothing] * (count - len(asked)), strict=True)
         return {
-            "asked": np.arange(count) < len(asked), "asked_task": np.array(texts, dtype=object), "asked_things": np.stack(things)
+            "asked": np.arange(count) < len(asked), "asked_task": np.array(texts, dtype=object),
+            "asked_things": np.stack(things), "asked_told": np.stack(told),
         }  # fmt: skip
 
     def _meant(self, episode: int, info: Mapping[str, Any], frame: int, step: int, late: bool) -> np.ndarray:
@@ -345,8 +351,15 @@ class Batches:
         return Question(
             sentences=split_rows(self._read(batch["asked_task"].ravel().tolist()), count),
             asked=torch.from_numpy(batch["asked"]),
-            truth=split_rows(self._truths.asked(batch), count),
+            truth=split_rows(
+                self._truths.asked(batch) if self.config.cameras else self._truths.read_asked(batch), count
+            ),
         )
+
+    def _truth_of(self, batch: Sample) -> Truth:
+        if self._known and self.config.cameras:
+            return self._truths.of(batch)
+        return self._truths.read(batch) if "told" in batch else Truth()
 
     def _moments(self, batch: Sample) -> Felt:
         state = batch[FELT + "state"]  # (B, R, S)
@@ -376,7 +389,7 @@ class Batches:
             real=torch.from_numpy(~batch[ACTION_PAD] & batch["meant"]),
             reasoning=self._read(batch["reason"]) if self.config.reasons else None,
             task=torch.from_numpy(batch["which"]),
-            truth=self._truths.of(batch) if self._known and self.config.cameras else Truth(),
+            truth=self._truth_of(batch),
             question=self._asked(batch) if "asked" in batch else None,
             felt=self._moments(batch) if FELT + "state" in batch else None,
         )

@@ -53,8 +53,8 @@ class TrainCommand:
     """Ways to say an episode's goals, drawn anew for each window."""
     ask: int | None = None
     """Other goals of its scene that each window's pictures are also asked the meaning of, where model and data set can tell; 0: none, without it the recipe's own."""
-    lesson: Literal["all", "eyes", "hands"] = "all"
-    """To begin with: `eyes`: only what stands where, for models that name things; `hands`: only what to do where things are known, without pictures, for those whose hands go by places."""
+    lesson: Literal["all", "eyes", "words", "hands"] = "all"
+    """To begin with, for models that name things: `eyes`: only what stands where; `words`: only what sentences say, without pictures. For those whose hands go by places `hands`: only what to do where things are known, without pictures."""
     felt: int = 16
     """Other moments of its episode beside each window, without pictures, for models whose hands go by places (fusion.hands)."""
     shift: int = 0

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from volition.sim.language.held_out import split_of
-from volition.sim.language.reference import resolve
+from volition.sim.language.reference import Reference, resolve
 from volition.sim.language.say import say
 from volition.sim.scene import Goal, Scene, scene_from_json
 from volition.sim.skills import SKILLS
@@ -24,10 +24,12 @@ from volition.sim.skills import SKILLS
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """A sentence, and the thing by which it tells another one: the can, in "the button next to the can"; "" if none."""
+    """A sentence; the thing by which it tells another one: the can, in "the button next to the can", "" if none; and how it calls
+    the thing, the place and that one, None for what it does not speak of: nothing at all where nobody knows."""
 
     text: str
     landmark: str = ""
+    calls: tuple[Reference | None, ...] = ()
 
 
 class Phrases:
@@ -86,7 +88,11 @@ def _say(scene: Scene, goals: Sequence[Goal], random: np.random.Generator) -> Sa
     said = say(scene, goals, random, "train")
     beside = [reference.landmark for reference in said.references if reference.landmark is not None]
     meant = resolve(scene, beside[0]) if beside else ()
-    return Said(text=said.text, landmark=meant[0].name if len(meant) == 1 else "")
+    called = dict(zip([role for role in ("thing", "place") if getattr(goals[0], role)], said.references, strict=False))
+    calls = (called.get("thing"), called.get("place"), beside[0] if beside else None)
+    return Said(
+        text=said.text, landmark=meant[0].name if len(meant) == 1 else "", calls=calls if len(goals) == 1 else ()
+    )
 
 
 def _different(said: Iterable[Said]) -> tuple[Said, ...]:

@@ -6,6 +6,7 @@ columns truth, truth.cells, truth.things + which things each row's words mean --
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,22 @@ from volition.data.augment import MOVED
 from volition.data.feature import IMAGES, TRUTH, TRUTH_CELLS, TRUTH_THINGS
 from volition.data.store import Dataset
 from volition.data.windows import Sample
-from volition.model.inputs import Scenery, Truth
+from volition.model.inputs import STANDS, TOLD, Scenery, Truth
+from volition.sim.language.reference import Reference
 from volition.sim.scene import Goal
 from volition.sim.sight import CELLS, MANY, ROLES, unpack
 from volition.train.phrases import Said
+
+
+def told_of(calls: Sequence[Reference | None]) -> np.ndarray:
+    """What a sentence says of the thing, the place and the one it tells another by, (3, TOLD); NaN where nobody knows."""
+    told = np.full((3, TOLD), np.nan)
+    for row, call in enumerate(calls):
+        told[row, 0] = call is not None
+        if call is not None:
+            told[row, 1:3] = len(call.kinds) == 1, bool(call.colour)
+            told[row, 3:] = [word in call.stands for word in STANDS]
+    return told
 
 
 class Truths:
@@ -70,7 +83,20 @@ class Truths:
             scenery=scenery,
             kinds=kinds,
             colours=colours,
+            told=as_float(batch["told"]) if "told" in batch else None,
         )
+
+    @staticmethod
+    def read(batch: Sample) -> Truth:
+        """Of the words alone, whatever there is to see."""
+        kinds, colours = _names(batch, batch["meant_things"])
+        return Truth(kinds=kinds, colours=colours, told=as_float(batch["told"]))
+
+    @staticmethod
+    def read_asked(batch: Sample) -> Truth:
+        """Of each row's questions: rows times questions."""
+        kinds, colours = _names(batch, batch["asked_things"])
+        return Truth(kinds=kinds, colours=colours, told=as_float(batch["asked_told"]).flatten(0, 1))
 
     def _scenery(self, batch: Sample) -> Scenery | None:
         if "are" not in batch:
@@ -116,10 +142,10 @@ class Truths:
         share = self._moved(batch, cameras)
         if share is not None:
             points, visible = _moved_by(share.repeat(asked.shape[1], axis=0), points, visible)
-        kinds, colours = _names(batch, asked)
-        return Truth(
+        return replace(
+            self.read_asked(batch),
             positions=as_float(positions), points=as_float(points), visible=torch.from_numpy(visible),
-            present=torch.from_numpy(present), kinds=kinds, colours=colours,
+            present=torch.from_numpy(present),
         )  # fmt: skip
 
     @staticmethod

@@ -1,10 +1,11 @@
 """What stands in each cell and what words mean, in the same terms: whether there is a thing, its kind and its colour.
 
     cells (B, U, P, D) --> there, kinds, colours of each ┐
-    words.pooled (B, W) --> kinds, colours of each spot --┴--> how well they agree, (B, U, P, S)
+    words.pooled (B, W) --> kinds, colours of each spot --┴--> how well they agree, (B, T, C, R, P)
+                        └-> what was said of it at all: "the left can" has no colour
 
 Both are taught from the simulator's truth: eyes tell things apart long before they know what is asked for, from all things
-of a picture at once; and what remains to be learned of words is how things stand to each other (`relations.py`).
+of a picture at once; words are read without any picture. How things stand to each other is for `standing.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from volition.model.inputs import Names
+from volition.model.inputs import TOLD, Names
 
 _LEAST = 1e-3  # of what chance would give, so that its logarithm is not minus infinity
 _NOTHING = -7.0
@@ -27,7 +28,7 @@ class Named(nn.Module):
         super().__init__()
         self.kinds, self.colours = kinds, colours
         self.see = nn.Linear(vision, 1 + kinds + colours)
-        self.mean = nn.Linear(words, spots * (kinds + colours))
+        self.mean = nn.Linear(words, spots * (kinds + colours + TOLD))
         self.trust = nn.Parameter(torch.full((3,), _SHARP))  # in there, kinds, colours
 
     def seen(self, cells: Tensor) -> tuple[Tensor, Names]:
@@ -37,17 +38,22 @@ class Named(nn.Module):
 
     def meant(self, words: Tensor) -> Names:
         """Of each spot, (B, S, .) as logits."""
-        kinds, colours = self.mean(words).float().unflatten(-1, (-1, self.kinds + self.colours)).split([self.kinds, self.colours], dim=-1)  # fmt: skip
-        return Names(kinds=kinds, colours=colours)
+        sizes = [self.kinds, self.colours, TOLD]
+        kinds, colours, told = self.mean(words).float().unflatten(-1, (-1, sum(sizes))).split(sizes, dim=-1)
+        return Names(kinds=kinds, colours=colours, told=told)
 
-    def match(self, there: Tensor, cells: Names, meant: Names) -> Tensor:
-        """How well each cell is what each spot of each question, (B, Q, S, .), is meant to be, (B, U, P, Q * S): 0 where nobody knows."""
+    def match(self, there: Tensor, cells: Names, kinds: Tensor, colours: Tensor, said: Tensor) -> Tensor:
+        """How well each cell, there (B, T, C, P), is what is wanted in each of R rows: (B, T, C, R, P), 0 where nobody knows.
+
+        `kinds` and `colours` (B, T, R, .) are probabilities, `said` (B, T, R, 2) how far each of the two is known."""
         with torch.autocast(there.device.type, enabled=False):
             kind, colour = (
-                (one.softmax(-1) @ other.softmax(-1).flatten(1, 2).transpose(1, 2).unsqueeze(1)).mul(many).clamp(min=_LEAST).log()
-                for one, other, many in (
-                    (cells.kinds, meant.kinds, self.kinds), (cells.colours, meant.colours, self.colours)
+                (wanted.float().unsqueeze(2) @ seen.softmax(-1).transpose(-1, -2)).mul(many).clamp(min=_LEAST).log()
+                for wanted, seen, many in (
+                    (kinds, cells.kinds, self.kinds), (colours, cells.colours, self.colours),
                 )
             )  # fmt: skip
-            thing = functional.logsigmoid(there).add(math.log(2)).clamp(min=_NOTHING).unsqueeze(-1)
-            return self.trust[0] * thing + self.trust[1] * kind + self.trust[2] * colour
+            said = said.float().unsqueeze(2)
+            thing = functional.logsigmoid(there).add(math.log(2)).clamp(min=_NOTHING).unsqueeze(-2)
+            trust = self.trust
+            return trust[0] * thing + trust[1] * said[..., :1] * kind + trust[2] * said[..., 1:] * colour

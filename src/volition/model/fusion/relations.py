@@ -15,8 +15,6 @@ from torch import Tensor, nn
 
 from volition.errors import ContractError
 
-_WIDE = 4.0  # matches are logarithms, down to -30
-
 
 @dataclass(frozen=True, kw_only=True)
 class RelationsConfig:
@@ -31,20 +29,14 @@ class RelationsConfig:
 
 
 class Relations(nn.Module):
-    def __init__(
-        self, config: RelationsConfig, *, vision: int, words: int, cells: tuple[int, int], match: int = 0
-    ) -> None:
-        """`match`: how many numbers say of each cell how well it is what is meant."""
+    def __init__(self, config: RelationsConfig, *, vision: int, words: int, cells: tuple[int, int]) -> None:
         super().__init__()
         self.enter = nn.Linear(vision, config.width)
-        self.match = nn.Linear(match, config.width) if match else None
         self.rounds = nn.ModuleList(_Round(config.width, words, cells) for _ in range(config.rounds))
 
-    def forward(self, cells: Tensor, words: Tensor, match: Tensor | None = None) -> Tensor:
-        """Cells (B, U, P, vision), pooled words (B * Q, W) and match (B * Q, U, P, .) to (B * Q, U, P, width)."""
+    def forward(self, cells: Tensor, words: Tensor) -> Tensor:
+        """Cells (B, U, P, vision) and pooled words (B * Q, W) to (B * Q, U, P, width)."""
         cells = self.enter(cells).repeat_interleave(len(words) // len(cells), dim=0)
-        if self.match is not None and match is not None:
-            cells = cells + self.match((match / _WIDE).to(cells.dtype))
         for one in self.rounds:
             cells = one(cells, words)
         return cells

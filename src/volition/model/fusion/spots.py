@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,8 @@ from volition.model.fusion.named import Named
 from volition.model.fusion.places import UNIT, Places
 from volition.model.fusion.relations import Relations, RelationsConfig
 from volition.model.fusion.sizes import Sizes
-from volition.model.inputs import Context, Names, Spots, Words, split_rows
+from volition.model.fusion.standing import LANDMARK, Standing
+from volition.model.inputs import Context, Names, Spots, Words, first_rows
 from volition.model.vision.positions import cell_middles
 from volition.transforms.scale import Scale
 
@@ -85,21 +86,19 @@ class SpotsFusion(nn.Module):
         self.pictures = sizes.patches // math.prod(sizes.cells)  # cameras times steps
         count = config.things + config.free * (not config.hands)  # nobody would use what these find
         self.norm = nn.LayerNorm(sizes.vision)
-        self.named = None
+        match = 0 if config.kinds else config.match
+        self.answer = nn.Linear(sizes.vision, match + 2)  # and how far aside from a cell's middle, in cells
+        self.named = self.standing = self.relations = self.ask = self.stands = None
         if config.kinds:
             self.named = Named(
                 vision=sizes.vision, words=sizes.pooled, spots=count, kinds=config.kinds, colours=config.colours
             )
-        self.relations = Relations(
-            RelationsConfig(width=config.relations, rounds=config.rounds),
-            vision=sizes.vision,
-            words=sizes.pooled,
-            cells=sizes.cells,
-            match=count if config.kinds else 0,
-        )
-        self.ask = nn.Linear(sizes.pooled, count * config.match)
-        self.answer = nn.Linear(sizes.vision, config.match + 2)  # and how far aside from a cell's middle, in cells
-        self.stands = nn.Linear(config.relations, config.match, bias=False)
+            self.standing = Standing(vision=sizes.vision, cells=sizes.cells) if count > LANDMARK else None
+        else:
+            size = RelationsConfig(width=config.relations, rounds=config.rounds)
+            self.relations = Relations(size, vision=sizes.vision, words=sizes.pooled, cells=sizes.cells)
+            self.ask = nn.Linear(sizes.pooled, count * match)
+            self.stands = nn.Linear(config.relations, match, bias=False)
         self.nowhere = nn.Parameter(torch.zeros(self.pictures, count))
         self.see = nn.Linear(sizes.vision, config.seen)
         self.words = nn.Sequential(nn.Linear(sizes.pooled, config.words), nn.LayerNorm(config.words))
@@ -147,8 +146,12 @@ class SpotsFusion(nn.Module):
     def _seen(self, vision: Tensor, pictures: int) -> _Seen:
         """What can be told of each cell before anybody has said a word."""
         cells = self.norm(vision).unflatten(1, (pictures, -1))  # (B, U, P, D): U pictures
-        known, aside = self.answer(cells).split([self.config.match, 2], dim=-1)
-        there, names = (None, None) if self.named is None else self.named.seen(cells)
+        known, aside = self.answer(cells).split([self.answer.out_features - 2, 2], dim=-1)
+        aside = torch.tanh(aside.float())  # in bfloat16 a point is a quarter of a pixel coarse
+        there = names = None
+        if self.named is not None:
+            there, names = self.named.seen(cells)
+            names = replace(names, aside=aside)
         return _Seen(cells=cells, known=known, aside=aside, there=there, names=names)
 
     def _look(self, seen: _Seen, words: Words, state: Tensor, numbers: Tensor | None, questions: int = 1) -> _Look:
@@ -223,16 +226,16 @@ class SpotsFusion(nn.Module):
         return Spots(
             heat=heat[:, :, :things], points=points[:, :, :things], places=None if places is None else places[:, :things],
             there=seen.there, cells=seen.names,
-            meant=None if meant is None else Names(kinds=meant.kinds[:, :things], colours=meant.colours[:, :things]),
+            meant=None if meant is None else first_rows(meant, things),
         )  # fmt: skip
 
     def _where(self, heat: Tensor, aside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Points (B, U, S, 2), how sure it is that they are in the picture (B, U, S, 1), and each cell's part (B, U, S, P)."""
-        with torch.autocast(heat.device.type, enabled=False):  # in bfloat16 a point is a quarter of a pixel coarse
+        with torch.autocast(heat.device.type, enabled=False):
             here = heat.float().softmax(-1)[..., 1:]
             sure = here.sum(-1, keepdim=True)
             looked = here / sure.clamp(min=1e-6)
-            places = self.get_buffer("middles") + torch.tanh(aside.float()) / self._counts(here)  # (B, U, P, 2)
+            places = self.get_buffer("middles") + aside / self._counts(here)  # (B, U, P, 2)
             return looked @ places, sure, looked
 
     @staticmethod
@@ -246,24 +249,67 @@ class SpotsFusion(nn.Module):
         self, seen: _Seen, words: Words, pictures: slice, cameras: int, questions: int = 1
     ) -> tuple[Tensor, Names | None]:
         """How well each cell answers what is asked for each spot of each question, and before them "not in this picture":
-        (B, U, Q * S, 1 + P); and what is meant (B * Q, S, .), where things have names."""
+        (B, U, R, 1 + P), R = Q * S; and what is meant (B * Q, S, .), where things have names."""
+        nowhere = self.nowhere[None, pictures, :, None].repeat(len(seen.cells), 1, questions, 1)  # (B, U, R, 1)
+        if self.named is None:
+            found = self._answers(seen, words, cameras, questions)
+            return torch.cat([nowhere.to(found.dtype), found], dim=-1), None
+        meant = self.named.meant(words.pooled)
+        return self._named(self.named, seen, meant, nowhere, cameras, questions), meant
+
+    def _answers(self, seen: _Seen, words: Words, cameras: int, questions: int) -> Tensor:
+        """Where things have no names: (B, U, R, P)."""
+        assert self.ask is not None
+        assert self.relations is not None
+        assert self.stands is not None
         asked = self.ask(words.pooled) / math.sqrt(self.config.match)
-        asked = asked.view(len(seen.cells), -1, self.config.match)  # (B, Q * S, match)
-        meant = match = first = None
-        if self.named is not None and seen.there is not None and seen.names is not None:
-            meant = self.named.meant(words.pooled)
-            match = self.named.match(seen.there, seen.names, split_rows(meant, questions)).transpose(2, 3)
-            first = _asked(match[:, ::cameras], questions).transpose(2, 3)
+        asked = asked.view(len(seen.cells), -1, self.config.match)  # (B, R, match)
         # Nothing is found out about how things stand in the pictures of cameras but the first.
         head, *others = seen.known.unflatten(1, (-1, cameras)).unbind(2)  # (B, T, P, match)
-        stands = self.stands(self.relations(seen.cells[:, ::cameras], words.pooled, first))  # (B * Q, T, P, match)
+        stands = self.stands(self.relations(seen.cells[:, ::cameras], words.pooled))  # (B * Q, T, P, match)
         head = functional.gelu(head.repeat_interleave(questions, dim=0) + stands)
         answers = [_apart(asked.view(len(head), 1, -1, self.config.match) @ head.transpose(2, 3), questions)]
         answers += [asked.unsqueeze(1) @ functional.gelu(one).transpose(2, 3) for one in others]
-        found = torch.stack(answers, dim=2).flatten(1, 2)  # (B, U, Q * S, P)
-        found = found if match is None else found + match
-        nowhere = self.nowhere[None, pictures, :, None].repeat(len(found), 1, questions, 1)
-        return torch.cat([nowhere.to(found.dtype), found], dim=-1), meant
+        return torch.stack(answers, dim=2).flatten(1, 2)
+
+    def _named(self, named: Named, seen: _Seen, meant: Names, nowhere: Tensor, cameras: int, questions: int) -> Tensor:
+        """The first camera sees all things, and how they stand to each other; the others look for what it has found."""
+        assert meant.told is not None
+        assert seen.there is not None
+        assert seen.names is not None
+        steps = nowhere.shape[1] // cameras
+        told = meant.told.unflatten(0, (-1, questions)).flatten(1, 2)  # (B, R, TOLD) logits
+        kinds, colours, said = (
+            one.unflatten(0, (-1, questions)).flatten(1, 2).unsqueeze(1).expand(-1, steps, -1, -1)
+            for one in (meant.kinds.softmax(-1), meant.colours.softmax(-1), meant.told[..., 1:3].sigmoid())
+        )
+        nowhere = nowhere - told[:, None, :, :1]
+        there, seen_kinds, seen_colours, nowhere = (
+            one.unflatten(1, (steps, cameras)) for one in (seen.there, seen.names.kinds, seen.names.colours, nowhere)
+        )
+
+        def match(of: slice) -> Tensor:
+            cells = Names(kinds=seen_kinds[:, :, of], colours=seen_colours[:, :, of])
+            return named.match(there[:, :, of], cells, kinds, colours, said)  # (B, T, C, R, P)
+
+        head = match(slice(0, 1))
+        if self.standing is not None:
+            first = head[:, :, 0].unflatten(2, (questions, -1)).transpose(1, 2).flatten(0, 2)  # (B * Q * T, S, P)
+            cells = seen.cells[:, ::cameras].repeat_interleave(questions, dim=0).flatten(0, 1)
+            ways = meant.told[..., 3:].sigmoid().repeat_interleave(steps, dim=0)
+            stands = self.standing(first, cells, ways).unflatten(0, (-1, questions, steps))
+            head = head + stands.transpose(1, 2).flatten(2, 3).unsqueeze(2)
+        heat = [torch.cat([nowhere[:, :, :1], head], dim=-1)]
+        if cameras > 1:
+            here = heat[0][:, :, 0].softmax(-1)[..., 1:]  # (B, T, R, P)
+            sure = here.sum(-1, keepdim=True)
+            kinds, colours = (
+                here @ one[:, :, 0].softmax(-1) + (1 - sure) * wanted
+                for one, wanted in ((seen_kinds, kinds), (seen_colours, colours))
+            )
+            said = sure + (1 - sure) * said
+            heat.append(torch.cat([nowhere[:, :, 1:], match(slice(1, None))], dim=-1))
+        return torch.cat(heat, dim=2).flatten(1, 2)
 
     def _counts(self, like: Tensor) -> Tensor:
         rows, columns = self.sizes.cells or (1, 1)
@@ -275,8 +321,8 @@ class _Seen:
     """What is in the P cells of U pictures."""
 
     cells: Tensor  # (B, U, P, D)
-    known: Tensor  # (B, U, P, match)
-    aside: Tensor  # (B, U, P, 2): how far from the cell's middle, before a tanh
+    known: Tensor  # (B, U, P, match); of nothing where things have names
+    aside: Tensor  # (B, U, P, 2): how far from the cell's middle, in cells
     there: Tensor | None
     names: Names | None
 

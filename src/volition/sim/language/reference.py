@@ -50,6 +50,14 @@ class Reference:
                 return tag
         return "shape" if self.noun in SHAPES else "bare"
 
+    @property
+    def stands(self) -> tuple[str, ...]:
+        """By which size, shape, places and relation it is told from others: "upper left" is two places."""
+        shape = self.noun if self.noun in SHAPES else ""
+        place = "near you" if self.place == "near" else self.place  # not the relation
+        places = (place,) if place == "near you" else place.split()
+        return tuple(word for word in (self.size, shape, *places, self.relation) if word)
+
     def to_json(self) -> dict[str, Any]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {"tag": self.tag, **values, "landmark": self.landmark.to_json() if self.landmark else None}
