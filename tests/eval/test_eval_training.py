@@ -196,15 +196,23 @@ def test_options_do_not_change_what_a_checkpoint_was_built_as(
 
 
 def test_eyes_words_and_hands_are_taught_one_after_the_other(data: Path, tmp_path: Path) -> None:
-    eyes, hands, words = tmp_path / "eyes", tmp_path / "hands", tmp_path / "words"
+    eyes, read, hands, words = (tmp_path / name for name in ("eyes", "read", "hands", "words"))
     before = prepare(command(data, tmp_path, "places")).model.state_dict()
     assert volition_train("places", data, eyes, "--lesson", "eyes") == 0
     after = weights(eyes / "last")
     moved = {name for name in after if not torch.equal(after[name], before[name])}
     assert {name.split(".")[0] for name in moved} == {"views", "fusion"}
-    assert not any(name.startswith(("fusion.hands", "fusion.ask")) for name in moved)
+    assert not any(name.startswith(("fusion.hands", "fusion.named.mean")) for name in moved)
+    more = ("--lesson", "words", "--start", str(eyes / "last"), "--ask", "2", "--log-every", "2")
+    assert volition_train("places", data, read, *more) == 0
+    before, after = after, weights(read / "last")
+    moved = {name for name in after if not torch.equal(after[name], before[name])}
+    assert {name.split(".")[0] for name in moved} <= {"language", "reader", "fusion"}
+    assert all(name.startswith("fusion.named.mean.") for name in moved if name.startswith("fusion"))
+    terms = json.loads((read / "metrics.jsonl").read_text().splitlines()[0])
+    assert {name for name in terms if name.startswith("loss/")} == {"loss/meant", "loss/asked_meant"}
     assert (
-        volition_train("places", data, hands, "--lesson", "hands", "--start", str(eyes / "last"), "--log-every", "2")
+        volition_train("places", data, hands, "--lesson", "hands", "--start", str(read / "last"), "--log-every", "2")
         == 0
     )
     before, after = after, weights(hands / "last")
@@ -289,6 +297,7 @@ def test_skills_come_as_often_as_each_other(data: Path, tmp_path: Path) -> None:
         ("quick", ("--batch", "0"), "batch is 0"),
         ("quick", ("--ask", "-1"), "ask is -1"),
         ("simple", ("--lesson", "eyes"), "does not name things"),
+        ("simple", ("--lesson", "words"), "does not name things"),
         ("simple", ("--lesson", "hands"), "do not go by places"),
         ("quick", ("--evaluate-every", "2"), "evaluate"),
         ("quick", ("--evaluate", "dance", "--evaluate-every", "2"), "no skill 'dance'"),

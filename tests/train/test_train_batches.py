@@ -22,7 +22,7 @@ from volition.data.loader import LoaderConfig
 from volition.data.stage import load_staged
 from volition.data.store import Dataset
 from volition.data.writer import DatasetWriter
-from volition.model.inputs import Inputs, Sentences, Targets, rows
+from volition.model.inputs import STANDS, Inputs, Sentences, Targets, rows
 from volition.robots.g1 import g1
 from volition.robots.primitives import NAMES
 from volition.sim.language.templates import templates
@@ -416,6 +416,7 @@ def test_each_window_is_asked_what_something_else_in_its_scene_means(dataset: Da
     assert present is not None
     assert points.shape == (inputs.size, 3, len(CAMERAS), 3, 2)
     asked = beside = several = 0
+    assert question.truth.told is not None
     for row, episode, at in every_window(dataset):
         numbers, info = dataset.numbers(episode), dataset.record(episode).info
         scene, things = scene_from_json(info["scene"]), numbers[TRUTH_THINGS][at]
@@ -432,11 +433,17 @@ def test_each_window_is_asked_what_something_else_in_its_scene_means(dataset: Da
                     for view, camera in enumerate(CAMERAS):
                         point = [things[names.index(f"{number}.{camera}.{part}")] for part in "uv"]
                         np.testing.assert_allclose(points[row, which, view, spot], point, atol=1e-6)
+            told = question.truth.told[row, which]
+            refers = understand(scene, text).references[0]
+            assert told[:, 0].tolist() == [1.0, float(bool(goal.place)), float(bool(landmarks[text]))]
+            assert told[0, 1:3].tolist() == [float(len(refers.kinds) == 1), float(bool(refers.colour))]
+            assert {name for name, one in zip(STANDS, told[0, 3:], strict=True) if one} == set(refers.stands)
+            assert told[2].isfinite().all() == bool(landmarks[text])
             beside += bool(landmarks[text])
         asked += int(question.asked[row, 0])
         several += int(question.asked[row].sum() > 1)
-        told = [text for text, known in zip(texts, question.asked[row], strict=True) if known]
-        assert len(set(told)) == len(told)
+        heard = [text for text, known in zip(texts, question.asked[row], strict=True) if known]
+        assert len(set(heard)) == len(heard)
     assert asked > 0.9 * inputs.size
     assert several > 0.5 * inputs.size
     assert beside > 3

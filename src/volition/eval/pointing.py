@@ -2,6 +2,7 @@
 
     a data set of looks that the policy has not seen (`volition data looks --seed`) --> where its spots are, and the truth
     --> a line for the thing, the place and what they are told by: pixels off in each camera, centimetres off
+    --> a line for each way to tell a thing from its like: by its colour, its place among them, another thing
 
 For policies that look for things themselves (fusion `spots`). `grounding.py` asks of scenes as they begin, and says which words fail.
 """
@@ -25,10 +26,12 @@ from volition.data.store import Dataset
 from volition.errors import ContractError, VolitionError
 from volition.eval.intervals import wilson
 from volition.model.checkpoint import Checkpoint, load
+from volition.model.inputs import PLACES, RELATIONS, SIZES, STANDS, TOLD
 from volition.sim.sight import ROLES
 from volition.train.batches import BatchConfig, Batches
 
 WHAT = (*ROLES, "beside")
+TOLD_BY = ("colour", "kind alone", "size or shape", "place among its like", "another thing")
 ASTRAY = 6 / 128  # of a picture's side: another cell than the thing's, or the one beside it
 FAR = 0.03  # m: a hand that goes there misses a button or a can
 _BATCH = 32
@@ -40,6 +43,7 @@ class Pointed:
 
     pictures: np.ndarray  # (N, V, G) shares of a picture's side
     places: np.ndarray  # (N, G) m; nan where the model knows no places
+    told: np.ndarray  # (N, TOLD) what the words say of the thing; nan where nobody knows
     cameras: tuple[str, ...]
 
 
@@ -54,7 +58,7 @@ def point(checkpoint: Checkpoint, looks: Dataset, windows: int) -> Pointed:
     )  # fmt: skip
     loader = LoaderConfig(batch=min(_BATCH, windows), workers=1)
     batches = Batches(looks, view, checkpoint.codec, model.read, loader)
-    pictures, places = list[np.ndarray](), list[np.ndarray]()
+    pictures, places, told = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
     count = min(-(-windows // loader.batch), len(batches))
     for (inputs, targets), _ in zip(
         batches.epoch(0), track(range(count), "Looks", console=Console(stderr=True)), strict=False
@@ -74,7 +78,12 @@ def point(checkpoint: Checkpoint, looks: Dataset, windows: int) -> Pointed:
         if spots.places is not None:
             away = torch.where(truth.present, (spots.places - truth.positions).norm(dim=-1), torch.nan)
         places.append(away.numpy())
-    return Pointed(pictures=np.concatenate(pictures), places=np.concatenate(places), cameras=shapes.cameras)
+        told.append(
+            torch.full((len(away), TOLD), torch.nan).numpy() if truth.told is None else truth.told[:, 0].numpy()
+        )
+    return Pointed(
+        pictures=np.concatenate(pictures), places=np.concatenate(places), told=np.concatenate(told), cameras=shapes.cameras
+    )  # fmt: skip
 
 
 def table(found: Pointed, title: str) -> Table:
@@ -88,13 +97,33 @@ def table(found: Pointed, title: str) -> Table:
     return shown
 
 
-def _line(shown: Table, what: str, where: str, off: np.ndarray, most: float, unit: str) -> None:
+def by_words(found: Pointed) -> Table:
+    """How far off the first camera's thing is, by how it is told."""
+    shown = Table(title=f"the thing in the {found.cameras[0]}'s picture, by how it is told")
+    for heading in ("told by", "looks", "median off", "astray", "95 %"):
+        shown.add_column(heading, justify="left" if heading == "told by" else "right")
+    for told_by in TOLD_BY:
+        rows = [told_by == _told_by(told) for told in found.told]
+        _line(shown, told_by, None, 128 * found.pictures[rows, 0, 0], 128 * ASTRAY, "px of 128")
+    return shown
+
+
+def _told_by(told: np.ndarray) -> str:
+    """One of TOLD_BY, the hardest; empty where there is no such thing, or nobody knows."""
+    said = {name for name, one in zip(("there", "kind", "colour", *STANDS), told, strict=True) if one > 0.5}
+    for told_by, names in (("another thing", RELATIONS), ("place among its like", PLACES), ("size or shape", SIZES)):
+        if said & set(names):
+            return told_by
+    return "" if "there" not in said else "colour" if "colour" in said else "kind alone"
+
+
+def _line(shown: Table, what: str, where: str | None, off: np.ndarray, most: float, unit: str) -> None:
     off = off[np.isfinite(off)]
     if len(off):
         astray = int((off > most).sum())
         low, high = wilson(astray, len(off))
         shown.add_row(
-            what, where, str(len(off)), f"{np.median(off):.1f} {unit}", f"{100 * astray / len(off):.0f} % over {most:.0f}",
+            what, *([] if where is None else [where]), str(len(off)), f"{np.median(off):.1f} {unit}", f"{100 * astray / len(off):.0f} % over {most:.0f}",
             f"{100 * low:.0f}-{100 * high:.0f} %",
         )  # fmt: skip
 
@@ -115,6 +144,7 @@ def main(
     """
     found = point(load(checkpoint), Dataset(looks), windows)
     Console().print(table(found, f"{checkpoint}: where its eyes point"))
+    Console().print(by_words(found))
 
 
 if __name__ == "__main__":
