@@ -81,14 +81,14 @@ def read(checkpoint: Checkpoint, said: Sequence[Said]) -> tuple[np.ndarray, Coun
             true = told_of(one.calls) > 0.5
             there = true[:, 0]
             same = [
-                all(len(c.kinds) > 1 or kinds[kind[row]] == c.kinds[0] for row, c in enumerate(one.calls) if c),
-                all(not c.colour or colours[colour[row]] == c.colour for row, c in enumerate(one.calls) if c)
+                all(len(c.kinds) > 1 or kind[row] == kinds.index(c.kinds[0]) for row, c in enumerate(one.calls) if c),
+                all(not c.colour or colour[row] == colours.index(c.colour) for row, c in enumerate(one.calls) if c)
                 and bool((told[there, 2] == true[there, 2]).all()),
                 bool((told[there, 3:] == true[there, 3:]).all()),
             ]
             parts = [bool((told[:, 0] == there).all()), *same]
             right.append([*parts, all(parts)])
-            wrong = (told[:, 3:] != true[:, 3:]).any(axis=0)
+            wrong = (told[there, 3:] != true[there, 3:]).any(axis=0)
             missed.update(name for name, off in zip(STANDS, wrong, strict=True) if off)
     return np.array(right), missed
 
