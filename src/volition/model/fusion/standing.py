@@ -61,7 +61,7 @@ class Standing(nn.Module):
         """How large, how tall and how slim it is, beside what else fits."""
         small, large, tall, short, cube, carton = weights.unbind(-1)
         wanted = torch.stack([large - small, tall - short, carton - cube], dim=-1)  # (N, S, 3)
-        sizes = torch.tanh(self.size(cells).float())  # (N, P, 3)
+        sizes = torch.tanh(self.size(cells.float()))  # (N, P, 3)
         return wanted @ sizes.transpose(1, 2) - (wanted * (fits @ sizes)).sum(-1, keepdim=True)
 
     def _places(self, fits: Tensor, weights: Tensor) -> Tensor:
