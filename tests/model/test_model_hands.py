@@ -51,7 +51,7 @@ def test_what_eyes_find_and_what_is_known_lead_hands_alike() -> None:
         assert spots is not None
         assert spots.places is not None
         there = 1 - spots.heat.float().softmax(-1)[..., 0].prod(dim=1)
-        known = fusion.feel(spots.places, there, thought.words.pooled, thought.state, seen.state[:, -1])
+        known = fusion.feel(spots.places, there, fusion.told(thought.words), thought.state, seen.state[:, -1])
     torch.testing.assert_close(known.pooled, thought.context.pooled, rtol=0, atol=1e-4)
     assert known.direct is not None
     assert thought.context.direct is not None
@@ -88,7 +88,9 @@ def test_a_place_that_is_not_meant_leads_nowhere() -> None:
     moved[:, 1] += 0.2
     for place, same in ((0.0, True), (1.0, False)):
         present = torch.tensor([[1.0, place]] * 2)
-        one, other = (fusion.feel(at, present, thought.words.pooled, thought.state, state) for at in (places, moved))
+        one, other = (
+            fusion.feel(at, present, fusion.told(thought.words), thought.state, state) for at in (places, moved)
+        )
         assert torch.equal(one.pooled, other.pooled) == same
 
 

@@ -105,3 +105,22 @@ def test_points_guess_and_trust_are_learned_through_it(seen: tuple[torch.Tensor,
 def test_another_number_of_cameras_is_refused(places: Places, felt: Scale) -> None:
     with pytest.raises(ContractError, match="1 cameras and 54 numbers were told of; this model has 3 and 54"):
         places.mount([None], felt)
+
+
+def test_one_camera_that_knows_how_far_it_is_needs_no_other(seen: tuple[torch.Tensor, ...], felt: Scale) -> None:
+    points, inside, there, numbers = seen
+    found = Places(cameras=len(CAMERAS), numbers=len(felt.names), far=True)
+    known = mounts(ROBOT)
+    found.mount([known[name] for name in CAMERAS], felt)
+    far = (there[None, None] - found.centres(numbers)[:, :, None]).norm(dim=-1)
+    number = CAMERAS.index("head")
+    shown = torch.nonzero(inside[0, number, :, 0]).flatten()
+    only = torch.zeros_like(inside)
+    only[:, number] = inside[:, number]
+    wrong = (there + torch.tensor([0.1, -0.1, 0.1])) / 0.2
+    at, _ = found(points, only, wrong[None], numbers, far)
+    assert (at[0, shown] - there[shown]).norm(dim=-1).max() < 0.03
+    reached = found.reached(points[:, 0], far[:, 0], numbers)
+    assert (reached[0, shown] - there[shown]).norm(dim=-1).max() < 0.002
+    again = found.shown(there[None], numbers)
+    assert (again - points).abs()[inside.expand_as(points) > 0].max() < 1e-3

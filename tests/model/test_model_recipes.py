@@ -37,8 +37,8 @@ IDLE = {
     "mini-vla": r"fusion\.readout\.",  # the pooled context: ACT reads tokens, and this recipe has no auxiliaries
     "foundation": r"head\.heads\.(bimanual_manipulation|locomotion|whole_body)\.",  # other robots' heads
 }
-# What stands in for pictures from before the episode, of which there are none without a history; trust in cameras whose place nobody knows.
-STILL = r"views\.before|fusion\.places\.trust"
+# What stands in for pictures from before the episode, of which there are none without a history; how far cameras whose place nobody knows can be trusted.
+STILL = r"views\.before|fusion\.places\.(trust|reach)|fusion\.far\."
 
 
 def a_robot() -> RobotSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from volition.sim.language.shares import Shares, measure, scenes_of
 from volition.sim.language.skeleton import ENTRIES, readings
 from volition.sim.language.templates import MOVEMENTS, SLOTS, TEMPLATES, templates
 from volition.sim.language.understand import understand
+from volition.sim.language.words import PLACES
 from volition.sim.scene import Goal, Scene, Thing
 from volition.sim.skills import SKILLS
 from volition.sim.tasks import go_to, pick_and_place
@@ -86,16 +88,16 @@ def random_goals(scene: Scene, random: np.random.Generator) -> tuple[Goal, ...]:
 
 @pytest.fixture(scope="module")
 def said() -> list[tuple[Scene, Instruction]]:
-    """A few hundred instructions of both splits, in as many scenes."""
+    """Hundreds of instructions of both splits, in as many scenes."""
     found = []
-    for seed in range(150):
+    for seed in range(300):
         scene, random = random_scene(seed), np.random.default_rng(seed)
         for split in ("train", "phrasings"):
             try:
                 found.append((scene, say(scene, random_goals(scene, random), random, split)))
             except ContractError:
                 continue  # no words tell a thing apart in a few of these scenes
-    assert len(found) > 270
+    assert len(found) > 540
     return found
 
 
@@ -402,6 +404,23 @@ def test_a_noun_is_said_four_times_as_often_as_one() -> None:
     assert 0.16 < np.mean([reference.noun == "one" for reference in said]) < 0.24
     for tag, weight in WEIGHTS.items():  # neither alone nor of another size or shape
         assert abs(tags[tag] - (weight / 9 if tag in ("colour", "place", "neighbour") else 0.0)) < 0.05, tag
+
+
+def test_evenly_said_a_puzzle_is_as_frequent_as_a_colour() -> None:
+    scene = scene_of(thing("r", "button", "red", (0.47, 0.1, 1.0)), thing("b", "button", "blue", (0.47, -0.1, 1.0)))
+    goals, random = (Goal(skill="press_button", thing="r"),), np.random.default_rng(0)
+    said = Counter(say(scene, goals, random, evenly=True).references[0].tag for _ in range(900))
+    assert set(said) == {"colour", "place", "neighbour"}
+    assert all(abs(count / 900 - 1 / 3) < 0.06 for count in said.values())
+
+
+def test_held_out_words_are_said_every_other_time_and_never_in_training() -> None:
+    left = PLACES["left"]
+    random = np.random.default_rng(0)
+    said = [left.draw("phrasings", random) for _ in range(600)]
+    assert abs(np.mean([way in left.held for way in said]) - 0.5) < 0.07
+    assert set(said) == {*left.train, *left.held}
+    assert {left.draw("train", random) for _ in range(200)} == set(left.train)
 
 
 # Questions -------------------------------------------------------------------------------------------------------

@@ -73,8 +73,7 @@ def read(checkpoint: Checkpoint, said: Sequence[Said]) -> tuple[np.ndarray, Coun
         batch = said[first : first + _BATCH]
         with torch.inference_mode():
             read = model.read([one.text for one in batch])
-            words = model.language(read)
-            meant = named.meant((words if model.reader is None else model.reader(words, read.ids)).pooled)
+            meant = named.meant(model.language(read))
         assert meant.told is not None
         guesses = [meant.kinds.argmax(-1).tolist(), meant.colours.argmax(-1).tolist(), (meant.told[:, :3] > 0).numpy()]
         for one, kind, colour, told in zip(batch, *guesses, strict=True):

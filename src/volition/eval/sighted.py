@@ -49,5 +49,7 @@ class Sighted(LearnedPolicy):
         points = [middle_of(self._sight.points(name)) if name else np.zeros(3) for name in names]
         places = torch.tensor(self._stage.in_pelvis(np.array(points)), dtype=torch.float32, device=inputs.state.device)
         present = torch.tensor([[float(bool(name)) for name in names]], device=inputs.state.device)
-        context = self._fusion.feel(places[None], present, thought.words.pooled, thought.state, inputs.state[:, -1])
+        context = self._fusion.feel(
+            places[None], present, self._fusion.told(thought.words), thought.state, inputs.state[:, -1]
+        )
         return self._model.conclude(context, inputs, rng=self._random, **more)

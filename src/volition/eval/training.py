@@ -43,6 +43,7 @@ from volition.train.features import encoded, encoders_of
 from volition.train.mixture import Mixture, MixtureConfig
 from volition.train.phrases import Phrases
 from volition.train.reasons import examples
+from volition.train.sentences import Kept
 from volition.train.taught import Taught, main_action, taught_on
 from volition.train.together import begun, together
 from volition.train.trainer import Trainer
@@ -98,8 +99,10 @@ def _train(command: TrainCommand) -> int:
         prepared.model, prepared.data, _with_defaults(command, recipe(command.recipe)).train, command.out,
         held_out=prepared.held_out, physical=physical, evaluate=evaluate if command.evaluate else None, export=export, resume=command.resume,
     )  # fmt: skip
+    sentences = Kept(prepared.model.language)
     trainer.run()
     if trainer.processes.main:
+        sentences.add()
         found = [str(command.out / name) for name in ("best", "last") if (command.out / name).is_dir()]
         print(f"Checkpoints: {', '.join(found)}. Try one: volition eval {found[-1]}")
     return 0

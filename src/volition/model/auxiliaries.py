@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from volition.errors import ContractError
-from volition.model.inputs import Context, Inputs, Names, Question, Sentences, Spots, Targets, Truth, Words
+from volition.model.inputs import Context, Inputs, Names, Question, Sentences, Sightings, Spots, Targets, Truth, Words
 from volition.model.vision.positions import cell_middles
 
 _ASIDE = 2.0
+_FAR, _LEAST = 5.0, 0.02  # m
+_BESIDE = 0.15  # of a picture's side: a point that is farther off is another thing's, and which is meant "spot" teaches
 _TOLD = 5.0  # of what is said at all: most of it is not, and easy
 _MIDDLE = 5.0  # how much more a cell with a thing's middle counts than the many others
 
@@ -157,7 +159,7 @@ class Grounding(nn.Module):
             if context.spots is not None:
                 everywhere = torch.ones_like(truth.points[..., 0], dtype=torch.bool)
                 terms |= self._spots(context.spots, truth, everywhere)
-                terms |= self.seen(context.spots.there, context.spots.cells, truth)
+                terms |= self.seen(context.spots.seen, truth)
                 terms |= self._meant(context.spots, truth, torch.ones_like(truth.points[:, 0, 0, 0], dtype=torch.bool))
             elif self.heat is not None:
                 there, _, aim = self._aim(truth)
@@ -198,11 +200,12 @@ class Grounding(nn.Module):
         off = functional.smooth_l1_loss(spots.places, aim, beta=0.02, reduction="none").sum(-1)  # beta: 2 cm
         return {"spot_place": 10 * self.config.spot_weight * _mean(off, there & known[:, None])}
 
-    def seen(self, thing: Tensor | None, names: Names | None, truth: Truth) -> dict[str, Tensor]:
+    def seen(self, seen: Sightings | None, truth: Truth) -> dict[str, Tensor]:
         """What stands where, whatever is asked: the cells around a thing's middle say that it is there, its kind and colour."""
         scenery, cells = truth.scenery, self.sizes.cells
-        if scenery is None or cells is None or thing is None or names is None:
+        if scenery is None or cells is None or seen is None:
             return {}
+        thing, names = seen.there, seen.names
         newest = slice(-self.sizes.views, None)
         aim = _spread(scenery.points, cells) * scenery.visible[..., None]  # (B, V, N, P)
         there = functional.binary_cross_entropy_with_logits(
@@ -218,6 +221,14 @@ class Grounding(nn.Module):
             off = (scenery.points.unsqueeze(-2) - middles) * torch.tensor([cells[1], cells[0]], device=aim.device)
             missed = functional.smooth_l1_loss(names.aside[:, newest].unsqueeze(2).expand_as(off), off, beta=0.2, reduction="none")  # fmt: skip
             loss = loss + _ASIDE * _mean((aim * missed.sum(-1)).sum(-1), scenery.visible)
+        if seen.far is not None and seen.centres is not None and scenery.positions is not None:
+            at = scenery.positions.nan_to_num()  # of things that are not there, and 0 * NaN is NaN
+            far = (at[:, None] - seen.centres[:, :, None]).norm(dim=-1).clamp(min=_LEAST)  # (B, V, N)
+            guess = seen.far[:, newest].clamp(min=_LEAST).log().unsqueeze(2)
+            missed = functional.smooth_l1_loss(
+                guess.expand_as(aim), far.log().unsqueeze(-1).expand_as(aim), beta=0.05, reduction="none"
+            )
+            loss = loss + _FAR * _mean((aim * missed).sum(-1), scenery.visible)
         return {"scenery": self.config.name_weight * loss}
 
     def _meant(self, spots: Spots, truth: Truth, known: Tensor) -> dict[str, Tensor]:
@@ -253,8 +264,10 @@ class Grounding(nn.Module):
         wanted = torch.cat([1.0 - there[..., None].to(aim.dtype), aim * there[..., None]], dim=-1)
         missed = -(wanted * heat.log_softmax(-1)).sum(-1)
         off = functional.smooth_l1_loss(guess, points, beta=0.02, reduction="none").sum(-1)  # beta: 2 or 3 pixels
-        weight = self.config.spot_weight
-        return {"spot": weight * _mean(missed, known), "spot_point": 10 * weight * _mean(off, there & known)}
+        weight, taught = self.config.spot_weight, there & known
+        if spots.meant is not None:  # of things with names the best is pointed at, not the mean
+            taught = taught & ((guess.detach() - points).norm(dim=-1) < _BESIDE)
+        return {"spot": weight * _mean(missed, known), "spot_point": 10 * weight * _mean(off, taught)}
 
 
 @dataclass(frozen=True, kw_only=True)

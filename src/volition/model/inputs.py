@@ -84,6 +84,7 @@ class Scenery:
     visible: Tensor  # (B, V, N) bool
     kinds: Tensor  # (B, N) long
     colours: Tensor  # (B, N) long
+    positions: Tensor | None = None  # (B, N, 3) float, m, pelvis frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,14 +152,23 @@ class Names:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sightings:
+    """What stands in each cell of U pictures, whatever is asked."""
+
+    there: Tensor  # (B, U, P) logits: the middle of a thing is in the cell
+    names: Names  # (B, U, P, .): which thing it would be
+    far: Tensor | None = None  # (B, U, P) m: how far from the camera it would be
+    centres: Tensor | None = None  # (B, V, 3) m, pelvis frame: where the newest pictures' cameras are
+
+
+@dataclass(frozen=True, kw_only=True)
 class Spots:
     """Where a fusion believes the things to be that the words mean, in each picture (U: steps times cameras)."""
 
     heat: Tensor  # (B, U, G, 1 + P) logits: not in this picture, then each cell
     points: Tensor  # (B, U, G, 2) 0 to 1 right and down
     places: Tensor | None = None  # (B, G, 3) m, pelvis frame: of the newest pictures together
-    there: Tensor | None = None  # (B, U, P) logits: the middle of a thing is in the cell, whatever is asked
-    cells: Names | None = None  # (B, U, P, .): which thing it would be
+    seen: Sightings | None = None
     meant: Names | None = None  # (B, G, .): what the words mean
 
 

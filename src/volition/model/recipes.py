@@ -64,7 +64,7 @@ def _quick(make: Maker) -> VLA:
 
 def _places(make: Maker) -> VLA:
     language = make.language("minilm")
-    reader = make.reader(language, questions=6, lexicon=0)  # what nobody has said yet is read by what is like it
+    reader = make.reader(language) if make.asks("reader") else None
     tiny = make.size == "test"
     views = make.views("conv", **({} if tiny else _FINE))
     state = make.state()
@@ -73,11 +73,12 @@ def _places(make: Maker) -> VLA:
     fusion = make.fusion(
         "spots",
         views,
-        reader,
+        reader or language,
         state,
         width=wide[0],
         hidden=wide,
         places=True,
+        far=True,
         hands=True,
         kinds=24,
         colours=16,

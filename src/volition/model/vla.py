@@ -106,17 +106,17 @@ class VLA(nn.Module):
 
     def _see(self, inputs: Inputs, targets: Targets) -> dict[str, Tensor]:
         vision = self.views(inputs.images, inputs.seen, depth=inputs.depth)
-        there, names = cast(SpotsFusion, self.fusion).name(vision)
-        return cast(Grounding, self.auxiliaries["grounding"]).seen(there, names, targets.truth)
+        seen = cast(SpotsFusion, self.fusion).name(vision, inputs.state[:, -1])
+        return cast(Grounding, self.auxiliaries["grounding"]).seen(seen, targets.truth)
 
     def _understand(self, inputs: Inputs, targets: Targets) -> dict[str, Tensor]:
         """Its own sentences and those of its questions; which of them are asked at all, what they mean says."""
         grounding, named = cast(Grounding, self.auxiliaries["grounding"]), cast(SpotsFusion, self.fusion).named
         assert named is not None
-        terms = grounding.read(named.meant(self._words(inputs.sentences).pooled), targets.truth)
+        terms = grounding.read(named.meant(self._words(inputs.sentences)), targets.truth)
         if targets.question is not None:
             question = joined_rows(targets.question)
-            asked = grounding.read(named.meant(self._words(question.sentences).pooled), question.truth)
+            asked = grounding.read(named.meant(self._words(question.sentences)), question.truth)
             terms |= {f"asked_{name}": term for name, term in asked.items()}
         return terms
 
@@ -135,8 +135,9 @@ class VLA(nn.Module):
         count = felt.state.shape[1]
         state, positions, present = (one.flatten(0, 1) for one in (felt.state, felt.positions, felt.present))
         here = replace(inputs, images={}, state=state[:, None], seen=torch.ones_like(state[:, :1], dtype=torch.bool))
-        told = words.pooled.repeat_interleave(count, dim=0)
-        context = cast(SpotsFusion, self.fusion).feel(positions, present, told, self.state(here), state)
+        fusion = cast(SpotsFusion, self.fusion)
+        told = fusion.told(words).repeat_interleave(count, dim=0)
+        context = fusion.feel(positions, present, told, self.state(here), state)
         targets = Targets(actions=felt.actions.flatten(0, 1), real=felt.real.flatten(0, 1))
         return {f"felt_{name}": term for name, term in self.head.loss(context, targets, rng=rng).items()}
 

@@ -62,8 +62,8 @@ class Phrases:
         return self._steps[key]
 
     def others(self, episode: int, info: Mapping[str, Any], step: int) -> tuple[tuple[Goal, Said], ...]:
-        """What else could be asked for in the episode's scene, of this step's skill, and a way to say each; nothing that
-        is held out from training."""
+        """What else could be asked for in the episode's scene, of this step's skill, and ways to say each, all sorts alike: what is
+        rare is hard to learn. Nothing that is held out from training."""
         if "scene" not in info or step >= len(info.get("goals", ())):
             return ()
         key = (episode, step)
@@ -72,7 +72,11 @@ class Phrases:
             goals = [goal for goal in SKILLS[own.skill].goals(scene) if goal != own and (goal.thing or goal.place)]
             goals = [goal for goal in goals if split_of(replace(scene, goals=(goal,))) == "train"]
             random = np.random.default_rng([self._seed, episode, step, zlib.crc32(b"others")])
-            said = [(goal, _say(scene, [goal], random)) for goal in goals for _ in range(max(self._many // 4, 1))]
+            said = [
+                (goal, _say(scene, [goal], random, evenly=True))
+                for goal in goals
+                for _ in range(max(self._many // 4, 1))
+            ]
             self._others[key] = tuple(dict.fromkeys(said))
         return self._others[key]
 
@@ -84,8 +88,8 @@ class Phrases:
         return _different(_say(scene, said, random) for _ in range(max(self._many, 1)))
 
 
-def _say(scene: Scene, goals: Sequence[Goal], random: np.random.Generator) -> Said:
-    said = say(scene, goals, random, "train")
+def _say(scene: Scene, goals: Sequence[Goal], random: np.random.Generator, *, evenly: bool = False) -> Said:
+    said = say(scene, goals, random, "train", evenly=evenly)
     beside = [reference.landmark for reference in said.references if reference.landmark is not None]
     meant = resolve(scene, beside[0]) if beside else ()
     called = dict(zip([role for role in ("thing", "place") if getattr(goals[0], role)], said.references, strict=False))

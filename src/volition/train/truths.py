@@ -110,7 +110,7 @@ class Truths:
         kinds, colours = np.where(there[..., None], batch["are"], -1).transpose(2, 0, 1)
         return Scenery(
             points=as_float(points), visible=torch.from_numpy(visible),
-            kinds=torch.from_numpy(kinds), colours=torch.from_numpy(colours),
+            kinds=torch.from_numpy(kinds), colours=torch.from_numpy(colours), positions=as_float(values[..., :3]),
         )  # fmt: skip
 
     def _values(self, batch: Sample) -> np.ndarray:

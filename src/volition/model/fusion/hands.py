@@ -1,6 +1,6 @@
 """What hands go by: where the thing and the place are, in metres from each camera's carrier, the words and the robot's state.
 
-    away (B, G, V, 3), there (B, G), words.pooled, state --fine and coarse distances--> MLP --> (B, width)
+    away (B, G, V, 3), there (B, G), told, state --fine and coarse distances--> MLP --> (B, width)
 
 No picture comes in here. So what hands do can be learned from numbers alone, with the truth in place of what eyes find
 (`Felt` in inputs.py): thousands of frames for the time that one picture takes, and nothing to know a scene again by.
@@ -21,11 +21,11 @@ _FAR = 8.0
 
 class Hands(nn.Module):
     def __init__(
-        self, *, cameras: int, pooled: int, words: int, state: int, felt: int, width: int, hidden: Sequence[int]
+        self, *, cameras: int, told: int, words: int, state: int, felt: int, width: int, hidden: Sequence[int]
     ) -> None:
-        """`pooled` and `state` as they come in, `words` and `felt` what becomes of them."""
+        """`told` and `state` as they come in, `words` and `felt` what becomes of them."""
         super().__init__()
-        self.words = nn.Sequential(nn.Linear(pooled, words), nn.LayerNorm(words))
+        self.words = nn.Sequential(nn.Linear(told, words), nn.LayerNorm(words))
         self.state = nn.Sequential(nn.Linear(state, felt), nn.LayerNorm(felt))
         numbers = ROLES * (7 * cameras + 1) + words + felt
         layers: list[nn.Module] = []
@@ -34,12 +34,12 @@ class Hands(nn.Module):
             numbers = size
         self.layers = nn.Sequential(*layers, nn.Linear(numbers, width))
 
-    def forward(self, away: Tensor, there: Tensor, words: Tensor, state: Tensor) -> Tensor:
-        """Pooled words; `away` in metres; `there` 0 to 1: how sure it is that there is such a thing at all. State (B, M, D)."""
+    def forward(self, away: Tensor, there: Tensor, told: Tensor, state: Tensor) -> Tensor:
+        """`told` (B, .) of the words; `away` in metres; `there` 0 to 1: how sure it is that there is such a thing at all. State (B, M, D)."""
         away, there = away[:, :ROLES], there[:, :ROLES]
         far = away.norm(dim=-1, keepdim=True)
         parts = [(away / _COARSE).clamp(-_FAR, _FAR), torch.tanh(away / _FINE), far / _COARSE]
         found = torch.cat(parts, dim=-1).flatten(2) * there.unsqueeze(-1)  # (B, ROLES, V * 7)
         known = torch.cat([found, there.unsqueeze(-1)], dim=-1).flatten(1)
-        told, felt = self.words(words), self.state(state.flatten(1))
-        return self.layers(torch.cat([known.to(told.dtype), told, felt], dim=-1))
+        words, felt = self.words(told), self.state(state.flatten(1))
+        return self.layers(torch.cat([known.to(words.dtype), words, felt], dim=-1))

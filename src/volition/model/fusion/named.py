@@ -1,8 +1,8 @@
 """What stands in each cell and what words mean, in the same terms: whether there is a thing, its kind and its colour.
 
-    cells (B, U, P, D) --> there, kinds, colours of each ┐
-    words.pooled (B, W) --> kinds, colours of each spot --┴--> how well they agree, (B, T, C, R, P)
-                        └-> what was said of it at all: "the left can" has no colour
+    cells (B, U, P, D) --> there, kinds, colours of each ---┐
+    words --Meaning--> kinds, colours of each spot ----------┴--> how well they agree, (B, T, C, R, P)
+                   └-> what was said of it at all: "the left can" has no colour
 
 Both are taught from the simulator's truth: eyes tell things apart long before they know what is asked for, from all things
 of a picture at once; words are read without any picture. How things stand to each other is for `standing.py`.
@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from volition.model.inputs import TOLD, Names
+from volition.model.fusion.meaning import Meaning
+from volition.model.inputs import TOLD, Names, Words
 
 _LEAST = 1e-3  # of what chance would give, so that its logarithm is not minus infinity
 _NOTHING = -7.0
@@ -28,7 +29,7 @@ class Named(nn.Module):
         super().__init__()
         self.kinds, self.colours = kinds, colours
         self.see = nn.Linear(vision, 1 + kinds + colours)
-        self.mean = nn.Linear(words, spots * (kinds + colours + TOLD))
+        self.mean = Meaning(words=words, spots=spots, numbers=kinds + colours + TOLD)
         self.trust = nn.Parameter(torch.full((3,), _SHARP))  # in there, kinds, colours
 
     def seen(self, cells: Tensor) -> tuple[Tensor, Names]:
@@ -36,10 +37,10 @@ class Named(nn.Module):
         there, kinds, colours = self.see(cells).float().split([1, self.kinds, self.colours], dim=-1)
         return there.squeeze(-1), Names(kinds=kinds, colours=colours)
 
-    def meant(self, words: Tensor) -> Names:
+    def meant(self, words: Words) -> Names:
         """Of each spot, (B, S, .) as logits."""
         sizes = [self.kinds, self.colours, TOLD]
-        kinds, colours, told = self.mean(words).float().unflatten(-1, (-1, sum(sizes))).split(sizes, dim=-1)
+        kinds, colours, told = self.mean(words).float().split(sizes, dim=-1)
         return Names(kinds=kinds, colours=colours, told=told)
 
     def match(self, there: Tensor, cells: Names, kinds: Tensor, colours: Tensor, said: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Where spots are, in metres: the point of the pelvis frame that is nearest to the rays of all cameras that see it.
 
     points, sure (B, V, S, ..), numbers (B, N) --rays of the cameras--┐
+    far (B, V, S), how far along each ray, where eyes tell that --------┤
     guess (B, S, 3) ---------------------------------------------------┴-> the point between them all, (B, S, 3)
 
 A camera is carried by a hand or the torso, whose pose is among the numbers the robot feels. Which camera is where is told
@@ -23,14 +24,20 @@ from volition.transforms.scale import Scale
 
 _ROUNDS = 3  # the second knows how far away things are, and which rays lead somewhere else
 _ASTRAY = 0.04  # m: a ray that passes by at this distance counts a quarter: it is of another thing that looks alike
+_CLOSE = 0.05  # m: nothing is nearer to a camera
+_OUTSIDE = -9.0  # of a picture
 _OFF = 0.25  # m: at which distance a ray is as far off for the camera's own place as for its direction
+_REACH = 0.04  # of how far away a thing is told to be: a twentieth is as likely as 0.01 rad in its direction
 _TRUST = 0.01  # of the guess, beside a ray at a metre's distance: 0.01 rad there are 1 cm, the guess is off by 10 cm
 UNIT = 0.2  # m that a network is given as 1
 
 
 class Places(nn.Module):
-    def __init__(self, *, cameras: int, numbers: int) -> None:
+    def __init__(self, *, cameras: int, numbers: int, far: bool = False) -> None:
+        """`far`: eyes also tell how far away things are."""
         super().__init__()
+        self.reach = nn.Parameter(torch.full((cameras,), math.log(_REACH))) if far else None
+        self.expect = nn.Parameter(torch.tensor([1.5])) if far else None  # of other cameras, what the first has found
         self.cameras, self.numbers = cameras, numbers
         self.trust = nn.Parameter(torch.zeros(cameras))  # of each camera, as a logarithm
         self.register_buffer("known", torch.zeros(cameras))
@@ -61,32 +68,64 @@ class Places(nn.Module):
             self._buffer("opening")[place] = math.tan(one.field_of_view / 2)
             self._buffer("first")[place] = names.index(f"{one.carrier}.x")
 
-    def forward(self, points: Tensor, sure: Tensor, guess: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, points: Tensor, sure: Tensor, guess: Tensor, numbers: Tensor, far: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Places (B, S, 3) in the pelvis frame, m; and from each camera's carrier, for networks, (B, S, V * 3).
 
-        `points` (B, V, S, 2) 0 to 1 right and down, `sure` (B, V, S, 1), `guess` (B, S, 3) as networks have it.
-        """
+        `points` (B, V, S, 2) 0 to 1 right and down, `sure` (B, V, S, 1), `guess` (B, S, 3) as networks have it;
+        `far` (B, V, S) m, how far away from each camera."""
         with torch.autocast(points.device.type, enabled=False):
             points, sure, guess, numbers = points.float(), sure.float(), guess.float() * UNIT, numbers.float()
             carrier, turn, centre = self._cameras(numbers)
-            half = self._buffer("opening")[:, None, None]
-            flat = (1.0 - 2.0 * points) * half  # to the left and up, at a metre's distance
-            away = torch.cat([torch.ones_like(flat[..., :1]), flat], dim=-1)
-            ray = (turn[:, :, None] @ away.unsqueeze(-1)).squeeze(-1)  # (B, V, S, 3)
-            ray = ray / ray.norm(dim=-1, keepdim=True)
+            ray = self._rays(points, turn)
             across = torch.eye(3, device=ray.device) - ray.unsqueeze(-1) * ray.unsqueeze(-2)
             sure = sure.squeeze(-1) * (self.trust.exp() * self._buffer("known"))[:, None]  # (B, V, S)
             found, start = guess, centre[:, :, None]  # (B, V, 1, 3)
             agree = torch.ones_like(sure)
+            along, end = torch.zeros_like(across), start
+            if far is not None and self.reach is not None:
+                told = self.reach.exp()[:, None] * sure / (far.float().square() + _CLOSE**2)
+                along = told[..., None, None] * (ray.unsqueeze(-1) * ray.unsqueeze(-2))
+                end = start + far.float().unsqueeze(-1) * ray
             for _ in range(_ROUNDS):
                 away = found.detach()[:, None] - start  # (B, V, S, 3)
                 pull = (agree * sure / (away.square().sum(-1) + _OFF**2))[..., None, None] * across  # (B, V, S, 3, 3)
-                matrix = pull.sum(1) + _TRUST * torch.eye(3, device=ray.device)
-                towards = (pull @ start.unsqueeze(-1)).squeeze(-1).sum(1) + _TRUST * guess
+                held = agree[..., None, None] * along
+                matrix = (pull + held).sum(1) + _TRUST * torch.eye(3, device=ray.device)
+                towards = (pull @ start.unsqueeze(-1) + held @ end.unsqueeze(-1)).squeeze(-1).sum(1) + _TRUST * guess
                 found = _solved(matrix, towards)
                 past = across @ (found.detach()[:, None] - start).unsqueeze(-1)
                 agree = (1 + past.square().sum((-2, -1)) / _ASTRAY**2) ** -2
             return found, ((found[:, :, None] - carrier[:, None]) / UNIT).flatten(2)
+
+    def _rays(self, points: Tensor, turn: Tensor) -> Tensor:
+        """Unit vectors through points (B, V, S, 2) of all cameras' pictures, in the pelvis frame: (B, V, S, 3)."""
+        half = self._buffer("opening")[:, None, None]
+        flat = (1.0 - 2.0 * points) * half  # to the left and up, at a metre's distance
+        away = torch.cat([torch.ones_like(flat[..., :1]), flat], dim=-1)
+        ray = (turn[:, :, None] @ away.unsqueeze(-1)).squeeze(-1)
+        return ray / ray.norm(dim=-1, keepdim=True)
+
+    def centres(self, numbers: Tensor) -> Tensor:
+        """Where the cameras themselves are, (B, V, 3) m."""
+        return self._cameras(numbers.float())[2]
+
+    def reached(self, points: Tensor, far: Tensor, numbers: Tensor) -> Tensor:
+        """Places (B, S, 3) that the first camera sees at points (B, S, 2), so far away (B, S)."""
+        with torch.autocast(points.device.type, enabled=False):
+            _, turn, centre = self._cameras(numbers.float())
+            shown = points.float()[:, None].expand(-1, self.cameras, -1, -1)
+            return centre[:, :1] + far.float().unsqueeze(-1) * self._rays(shown, turn)[:, 0]
+
+    def shown(self, places: Tensor, numbers: Tensor) -> Tensor:
+        """Where each camera's picture would show places (B, S, 3): (B, V, S, 2), far outside what is behind it."""
+        with torch.autocast(places.device.type, enabled=False):
+            _, turn, centre = self._cameras(numbers.float())
+            ahead, left, up = ((places.float()[:, None] - centre[:, :, None]) @ turn).unbind(-1)
+            flat = torch.stack([left, up], dim=-1) / ahead.clamp(min=_CLOSE).unsqueeze(-1)
+            flat = 0.5 - flat / (2 * self._buffer("opening")[:, None, None])
+            return torch.where((ahead > 0).unsqueeze(-1), flat, _OUTSIDE)
 
     def away(self, places: Tensor, numbers: Tensor) -> Tensor:
         """From each camera's carrier to places (B, S, 3) that are known, m: (B, S, V, 3)."""

@@ -26,10 +26,14 @@ from volition.model.fusion.places import UNIT, Places
 from volition.model.fusion.relations import Relations, RelationsConfig
 from volition.model.fusion.sizes import Sizes
 from volition.model.fusion.standing import LANDMARK, Standing
-from volition.model.inputs import Context, Names, Spots, Words, first_rows
+from volition.model.inputs import Context, Names, Sightings, Spots, Words, first_rows
 from volition.model.vision.positions import cell_middles
 from volition.transforms.scale import Scale
 
+_ABOUT = 0.5  # m: how far away things are before anything is learned
+_NEARBY = 0.12  # of a picture's side: where another camera's picture may show what the first has found
+_FARTHEST = 4.0
+_WINDOW = 0.1  # of a picture's side: a thing's middle and what is about it
 _BEFORE = (2.0, 0.0, 0.0)  # where things are at first guessed to be: 0.4 m before the pelvis, as `Places` is told
 
 
@@ -37,7 +41,8 @@ _BEFORE = (2.0, 0.0, 0.0)  # where things are at first guessed to be: 0.4 m befo
 class SpotsConfig:
     """`seen`: numbers of what is seen at a spot; `glance`: of each picture as a whole; `match`: width of the comparison.
 
-    `places`: where spots are in metres, too (`places.py`), in a straight line to the actions beside the MLP.
+    `places`: where spots are in metres, too (`places.py`), in a straight line to the actions beside the MLP; `far`: eyes
+    that name things tell how far away they are, too, and what the first camera has found says where the others look.
     `relations` and `rounds`: width and depth of what finds out how things stand to each other in the first camera's
     pictures, which show them all. `hands`: the actions follow from places, words and state alone (`hands.py`), which then
     are learned from moments without pictures too, in which places are known to within `vague` metres. `kinds` and
@@ -53,6 +58,7 @@ class SpotsConfig:
     words: int = 64
     state: int = 64
     places: bool = False
+    far: bool = False
     hands: bool = False
     vague: float = 0.005
     kinds: int = 0
@@ -88,12 +94,13 @@ class SpotsFusion(nn.Module):
         self.norm = nn.LayerNorm(sizes.vision)
         match = 0 if config.kinds else config.match
         self.answer = nn.Linear(sizes.vision, match + 2)  # and how far aside from a cell's middle, in cells
-        self.named = self.standing = self.relations = self.ask = self.stands = None
+        self.named = self.standing = self.relations = self.ask = self.stands = self.far = None
         if config.kinds:
             self.named = Named(
-                vision=sizes.vision, words=sizes.pooled, spots=count, kinds=config.kinds, colours=config.colours
+                vision=sizes.vision, words=sizes.words, spots=count, kinds=config.kinds, colours=config.colours
             )
             self.standing = Standing(vision=sizes.vision, cells=sizes.cells) if count > LANDMARK else None
+            self.far = nn.Linear(sizes.vision, 1) if config.places and config.far else None
         else:
             size = RelationsConfig(width=config.relations, rounds=config.rounds)
             self.relations = Relations(size, vision=sizes.vision, words=sizes.pooled, cells=sizes.cells)
@@ -105,13 +112,16 @@ class SpotsFusion(nn.Module):
         self.state = nn.Sequential(nn.Linear(sizes.state * sizes.steps, config.state), nn.LayerNorm(config.state))
         a_spot = self.pictures * (3 + config.seen)
         self.guess = _Guess(count, a_spot + config.words + config.state) if config.places else None
-        self.places = Places(cameras=sizes.cameras, numbers=sizes.numbers) if config.places else None
+        self.places = (
+            Places(cameras=sizes.cameras, numbers=sizes.numbers, far=self.far is not None) if config.places else None
+        )
         away = 3 * sizes.cameras * (ROLES if config.hands else count) * config.places
         self.direct = away + sizes.numbers if config.places else 0  # F of Context.direct
         self.hands = self.glance = self.layers = None
         if config.hands:
+            kinds = ROLES * (1 + config.kinds) * (self.named is not None)
             self.hands = Hands(
-                cameras=sizes.cameras, pooled=sizes.pooled, words=config.words, state=sizes.state * sizes.steps,
+                cameras=sizes.cameras, told=sizes.pooled + kinds, words=config.words, state=sizes.state * sizes.steps,
                 felt=config.state, width=config.width, hidden=config.hidden,
             )  # fmt: skip
         else:
@@ -122,7 +132,9 @@ class SpotsFusion(nn.Module):
                 layers += [nn.Linear(numbers, hidden), nn.GELU()]
                 numbers = hidden
             self.layers = nn.Sequential(*layers, nn.Linear(numbers, config.width))
-        self.register_buffer("middles", cell_middles(*sizes.cells), persistent=False)
+        middles = cell_middles(*sizes.cells)
+        self.register_buffer("middles", middles, persistent=False)
+        self.register_buffer("about", (torch.cdist(middles, middles) < _WINDOW).float(), persistent=False)  # (P, P)
 
     def forward(self, vision: Tensor, words: Words, state: Tensor, numbers: Tensor | None = None) -> Context:
         """`numbers` (B, N): what the robot feels now, as the state encoder is given it; needed with `places`."""
@@ -133,7 +145,7 @@ class SpotsFusion(nn.Module):
             assert numbers is not None
             there = 1 - (1 - look.sure[:, self._newest, :, 0]).prod(dim=1)  # in any picture
             away = look.away.unflatten(-1, (-1, 3)) * UNIT
-            return self._led(away, there, words.pooled, state, numbers, look.spots)
+            return self._led(away, there, self.told(words), state, numbers, look.spots)
         assert self.glance is not None
         assert self.layers is not None
         parts, direct = [look.found.flatten(1), self.glance(look.whole).flatten(1), look.told, look.felt], None
@@ -152,12 +164,14 @@ class SpotsFusion(nn.Module):
         if self.named is not None:
             there, names = self.named.seen(cells)
             names = replace(names, aside=aside)
-        return _Seen(cells=cells, known=known, aside=aside, there=there, names=names)
+        far = None if self.far is None else _ABOUT * self.far(cells).squeeze(-1).float().exp()
+        return _Seen(cells=cells, known=known, aside=aside, there=there, names=names, far=far)
 
     def _look(self, seen: _Seen, words: Words, state: Tensor, numbers: Tensor | None, questions: int = 1) -> _Look:
         """`words`, `state` and `numbers` have so many rows for each of the pictures: what is not said is worked out once."""
-        heat, meant = self._heat(seen, words, slice(None), self.sizes.cameras, questions)
+        heat, meant = self._heat(seen, words, slice(None), self.sizes.cameras, questions, numbers)
         points, sure, looked = self._where(heat, seen.aside)
+        far = None if seen.far is None else _asked((looked @ seen.far.unsqueeze(-1)).squeeze(-1), questions)
         glanced, whole = self._pooled(seen.cells, looked)
         heat, points, sure, glanced = (_asked(one, questions) for one in (heat, points, sure, glanced))
         found = torch.cat([points * 2 - 1, sure, self.see(glanced)], dim=-1)
@@ -169,27 +183,42 @@ class SpotsFusion(nn.Module):
                     "Spots with places need the numbers that the robot feels; pass Inputs.state's newest."
                 )
             guess = self.guess(found, torch.cat([told, felt], dim=-1))
-            places, away = self.places(points[:, self._newest], sure[:, self._newest], guess, numbers)
-        spots = self._taught(heat, points, seen, meant, places)
+            newest = self._newest
+            places, away = self.places(
+                points[:, newest], sure[:, newest], guess, numbers, None if far is None else far[:, newest]
+            )
+        spots = self._taught(
+            heat, points, self._sightings(seen, None if numbers is None else numbers[::questions]), meant, places
+        )
         return _Look(spots=spots, sure=sure, found=found, whole=whole, told=told, felt=felt, away=away)
 
     @property
     def _newest(self) -> slice:
         return slice(self.pictures - self.sizes.cameras, None)
 
-    def feel(self, places: Tensor, present: Tensor, words: Tensor, state: Tensor, numbers: Tensor) -> Context:
-        """With pooled words: what hands would go by if eyes had found the things at `places` (B, G, 3), as far as they are `present` (B, G)."""
+    def told(self, words: Words) -> Tensor:
+        """What hands are told: the sentence as a whole and, as far as things have names, which kinds it speaks of."""
+        if self.named is None:
+            return words.pooled
+        meant = self.named.meant(words)
+        assert meant.told is not None
+        there = meant.told[:, :ROLES, :1].sigmoid()
+        kinds = torch.cat([there, there * meant.kinds[:, :ROLES].softmax(-1)], dim=-1).flatten(1)
+        return torch.cat([words.pooled, kinds.detach().to(words.pooled.dtype)], dim=-1)  # hands do not teach reading
+
+    def feel(self, places: Tensor, present: Tensor, told: Tensor, state: Tensor, numbers: Tensor) -> Context:
+        """`told` as above; what hands would go by if eyes had found the things at `places` (B, G, 3), as far as they are `present` (B, G)."""
         assert self.places is not None
         if self.training:
             places = places + self.config.vague * torch.randn_like(places)
-        return self._led(self.places.away(places, numbers), present.to(places.dtype), words, state, numbers, None)
+        return self._led(self.places.away(places, numbers), present.to(places.dtype), told, state, numbers, None)
 
     def _led(
-        self, away: Tensor, there: Tensor, words: Tensor, state: Tensor, numbers: Tensor, spots: Spots | None
+        self, away: Tensor, there: Tensor, told: Tensor, state: Tensor, numbers: Tensor, spots: Spots | None
     ) -> Context:
         assert self.hands is not None
         straight = (away[:, :ROLES] / UNIT * there[:, :ROLES, None, None]).flatten(1)
-        pooled = self.hands(away, there, words, state)
+        pooled = self.hands(away, there, told, state)
         return self._context(pooled, spots, torch.cat([straight, numbers.to(straight.dtype)], dim=-1))
 
     @staticmethod
@@ -202,10 +231,15 @@ class SpotsFusion(nn.Module):
         if self.places is not None:
             self.places.mount(mounts, felt)
 
-    def name(self, vision: Tensor) -> tuple[Tensor | None, Names | None]:
-        """What stands in each cell, whatever is said: (B, U, P), (B, U, P, .)."""
-        seen = self._seen(vision, self.pictures)
-        return seen.there, seen.names
+    def name(self, vision: Tensor, numbers: Tensor | None = None) -> Sightings | None:
+        """What stands in each cell, whatever is said."""
+        return self._sightings(self._seen(vision, self.pictures), numbers)
+
+    def _sightings(self, seen: _Seen, numbers: Tensor | None) -> Sightings | None:
+        if seen.there is None or seen.names is None:
+            return None
+        centres = None if self.places is None or numbers is None else self.places.centres(numbers)
+        return Sightings(there=seen.there, names=seen.names, far=seen.far, centres=centres)
 
     def seek_all(self, vision: Tensor, words: Words, state: Tensor, numbers: Tensor) -> Spots:
         """What words (B * Q rows) mean in all pictures (B, N, Dv), Q in those of each row; and `state` and `numbers` (B, ...)."""
@@ -217,15 +251,15 @@ class SpotsFusion(nn.Module):
         """What these words mean in the first camera's newest picture alone, (B, P, Dv): U is 1."""
         there, first = self._seen(vision, 1), self.pictures - self.sizes.cameras
         heat, meant = self._heat(there, words, slice(first, first + 1), 1)
-        return self._taught(heat, self._where(heat, there.aside)[0], there, meant)
+        return self._taught(heat, self._where(heat, there.aside)[0], self._sightings(there, None), meant)
 
     def _taught(
-        self, heat: Tensor, points: Tensor, seen: _Seen, meant: Names | None, places: Tensor | None = None
+        self, heat: Tensor, points: Tensor, seen: Sightings | None, meant: Names | None, places: Tensor | None = None
     ) -> Spots:
         things = self.config.things
         return Spots(
             heat=heat[:, :, :things], points=points[:, :, :things], places=None if places is None else places[:, :things],
-            there=seen.there, cells=seen.names,
+            seen=seen,
             meant=None if meant is None else first_rows(meant, things),
         )  # fmt: skip
 
@@ -234,9 +268,16 @@ class SpotsFusion(nn.Module):
         with torch.autocast(heat.device.type, enabled=False):
             here = heat.float().softmax(-1)[..., 1:]
             sure = here.sum(-1, keepdim=True)
-            looked = here / sure.clamp(min=1e-6)
+            looked = self._looked(here)
             places = self.get_buffer("middles") + aside / self._counts(here)  # (B, U, P, 2)
             return looked @ places, sure, looked
+
+    def _looked(self, here: Tensor) -> Tensor:
+        """Each cell's part (..., S, P) in where a spot is. Where things have names, of the cells about the best one alone: between two
+        things that may be meant there is none."""
+        if self.named is not None:
+            here = here * self.get_buffer("about")[here.argmax(-1)]
+        return here / here.sum(-1, keepdim=True).clamp(min=1e-6)
 
     @staticmethod
     def _pooled(cells: Tensor, looked: Tensor) -> tuple[Tensor, Tensor]:
@@ -246,7 +287,13 @@ class SpotsFusion(nn.Module):
         return pooled[:, :, :-1], pooled[:, :, -1]
 
     def _heat(
-        self, seen: _Seen, words: Words, pictures: slice, cameras: int, questions: int = 1
+        self,
+        seen: _Seen,
+        words: Words,
+        pictures: slice,
+        cameras: int,
+        questions: int = 1,
+        numbers: Tensor | None = None,
     ) -> tuple[Tensor, Names | None]:
         """How well each cell answers what is asked for each spot of each question, and before them "not in this picture":
         (B, U, R, 1 + P), R = Q * S; and what is meant (B * Q, S, .), where things have names."""
@@ -254,8 +301,9 @@ class SpotsFusion(nn.Module):
         if self.named is None:
             found = self._answers(seen, words, cameras, questions)
             return torch.cat([nowhere.to(found.dtype), found], dim=-1), None
-        meant = self.named.meant(words.pooled)
-        return self._named(self.named, seen, meant, nowhere, cameras, questions), meant
+        meant = self.named.meant(words)
+        numbers = None if numbers is None else numbers[::questions]
+        return self._named(self.named, seen, meant, nowhere, cameras, questions, numbers), meant
 
     def _answers(self, seen: _Seen, words: Words, cameras: int, questions: int) -> Tensor:
         """Where things have no names: (B, U, R, P)."""
@@ -272,7 +320,16 @@ class SpotsFusion(nn.Module):
         answers += [asked.unsqueeze(1) @ functional.gelu(one).transpose(2, 3) for one in others]
         return torch.stack(answers, dim=2).flatten(1, 2)
 
-    def _named(self, named: Named, seen: _Seen, meant: Names, nowhere: Tensor, cameras: int, questions: int) -> Tensor:
+    def _named(
+        self,
+        named: Named,
+        seen: _Seen,
+        meant: Names,
+        nowhere: Tensor,
+        cameras: int,
+        questions: int,
+        numbers: Tensor | None,
+    ) -> Tensor:
         """The first camera sees all things, and how they stand to each other; the others look for what it has found."""
         assert meant.told is not None
         assert seen.there is not None
@@ -308,8 +365,24 @@ class SpotsFusion(nn.Module):
                 for one, wanted in ((seen_kinds, kinds), (seen_colours, colours))
             )
             said = sure + (1 - sure) * said
-            heat.append(torch.cat([nowhere[:, :, 1:], match(slice(1, None))], dim=-1))
+            others = match(slice(1, None))
+            if seen.far is not None and self.places is not None and numbers is not None and steps == 1:
+                others = others - self._elsewhere(self.places, seen, seen.far[:, 0], here[:, 0], sure[:, 0], numbers)
+            heat.append(torch.cat([nowhere[:, :, 1:], others], dim=-1))
         return torch.cat(heat, dim=2).flatten(1, 2)
+
+    def _elsewhere(
+        self, known: Places, seen: _Seen, far: Tensor, here: Tensor, sure: Tensor, numbers: Tensor
+    ) -> Tensor:
+        """How far from what the first camera has found, `here` (B, R, P), each cell of the others' pictures is: (B, 1, C, R, P)."""
+        looked, middles = self._looked(here), self.get_buffer("middles")
+        points = looked @ (middles + seen.aside[:, 0] / self._counts(here))
+        place = known.reached(points, (looked @ far.unsqueeze(-1)).squeeze(-1), numbers)
+        at = known.shown(place, numbers).detach()[:, 1:]  # (B, C, R, 2)
+        off = torch.cdist(at, middles.expand(*at.shape[:2], -1, -1))
+        miss = (off / _NEARBY).square().clamp(max=_FARTHEST) * sure.unsqueeze(1)
+        assert known.expect is not None
+        return (known.expect * miss).unsqueeze(1)
 
     def _counts(self, like: Tensor) -> Tensor:
         rows, columns = self.sizes.cells or (1, 1)
@@ -325,6 +398,7 @@ class _Seen:
     aside: Tensor  # (B, U, P, 2): how far from the cell's middle, in cells
     there: Tensor | None
     names: Names | None
+    far: Tensor | None  # (B, U, P) m
 
 
 @dataclass(frozen=True, kw_only=True)

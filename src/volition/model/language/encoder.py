@@ -101,6 +101,17 @@ class LanguageEncoder(nn.Module, Generic[Config]):
         """Call it after changing weights by hand; loading a state and training do it by themselves."""
         self._known.clear()
 
+    @property
+    def known(self) -> Mapping[str, Tensor]:
+        """What a frozen encoder made of the sentences that it remembers: (its tokens, W) of each, float16."""
+        return self._known
+
+    def remember(self, sentences: Mapping[str, Tensor]) -> None:
+        """As if it had read them; as many as it can hold."""
+        for sentence, tokens in sentences.items():
+            if len(self._known) < self.config.cached and tokens.shape[1:] == (self.width,):
+                self._known[sentence] = tokens
+
     def read(self, sentences: Sequence[str]) -> Sentences:
         """Tokens of sentences, padded to the longest of them, on the CPU; and, when frozen, what they mean."""
         if isinstance(sentences, str):

@@ -13,24 +13,29 @@ def _words(text: str) -> frozenset[str]:
 
 
 VERBS = _words("""
-    activate adjust advance apply approach arrange attach back backtrack bring build carry catch cease check choose clean
-    clear close collect come continue cover cut decant deliver deposit depress detach dip do drag drain draw drop dump ease
-    elevate empty erase extend face fetch fill find finish flip fold follow freeze get give go grab grasp greet halt hand
-    hang head hit hoist hold insert keep kick knock lay leave let lift load lock look lower make march mop move open operate
-    pass pause pick pivot place point poke polish position pour press proceed pull push put raise reach relocate release
-    remain remove reset retreat return reverse revolve ring rotate rub say scoop scoot scrub search send set shake shed
-    shift show shuffle shut sidestep sidle signal sit slide sort spin squeeze stack stand start stay step stir stop
-    straighten strafe stretch stride stroll swab swap swing switch swivel take tap tell throw tidy tilt tip toggle transfer
-    travel trigger tug turn twist unload unlock unplug unscrew untie upend use visit wait walk wash water wave welcome wipe
-    withdraw wrap yank
+    activate actuate adjust advance apply approach arrange attach back backtrack bring brush build bump carry catch
+    cease check choose clean clear click close coax collect come continue cover cross cut deal decant deliver
+    deposit depress detach dip discharge do drag drain draw drop dump dust ease elevate empty engage erase expose
+    extend face ferry fetch fill find finish flip fold follow freeze furnish get give go grab grasp greet grip guide
+    halt hand hang haul head heave hit hoist hold hurry insert jerk keep kick knock lay lean leave let lift load
+    lock look lower make march mop move navigate nudge open operate park pass pause pick pivot place plant point
+    poke polish position pour press proceed pull punch push put raise reach release relocate remain remove reset
+    rest retreat return reverse revolve ring rinse roll rotate rub saunter say scoop scoot scour scrub search send
+    serve set shake shed shift show shuffle shut sidestep sidle signal sit slide slip sort spill spin sprinkle
+    squeeze stack stand start stay step stick stir stop store strafe straighten stretch stride strike stroll supply
+    swab swap sweep swing switch swivel take tap tell throw thrust tidy tilt tip toggle transfer transport travel
+    trigger trot tug turn twist unload unlock unplug unroll unscrew untie upend use visit void wait walk wander wash
+    water wave welcome wipe withdraw work wrap wrench yank
     """)
 IRREGULAR = {"done": "do", "given": "give", "gone": "go", "held": "hold", "laid": "lay", "left": "leave", "made": "make",
              "put": "put", "said": "say", "set": "set", "shut": "shut", "taken": "take", "hit": "hit"}  # fmt: skip
-GRASPING = _words("collect fetch get grab grasp hold lift pick raise take")
+GRASPING = _words("collect fetch find get grab grasp grip hold lift pick raise take")
 WIPING = _words("clean mop polish rub scrub swab wipe")
 TOOL = re.compile(r"\b(?:sponge|wiper|cloth|rag|brush|towel)$")
 HANDLE = re.compile(r"\b(?:handle|knob|lever)\b")
-PLACING = _words("bring carry deposit drop empty get lay lift move place pour put send set take tip transfer throw")
+PLACING = _words(
+    "bring carry deliver deposit drop empty get lay lift move place pour put send set take tip transfer throw"
+)
 KEEPING = _words("hold keep leave")
 # "pull the handle and open the drawer"
 WITH_HANDLE = _words("close open pull push turn twist")
@@ -56,7 +61,9 @@ NO_VERB = _words("""
     short tall
     """)
 # Verbs that are as often something else: they need one of the words behind them.
-DOUBTFUL = _words("box cover cut face hand head light load lock place point position sort water")
+DOUBTFUL = _words(
+    "box brush cover cut dust face hand head light load lock park place plant point position rest sort stick store water work"
+)
 BEHIND_VERB = r"(?:the|a|an|your|my|me|it|them|this|these|those|all|both|every)"
 ADVERB = re.compile(r"(?:(?:\w+ly|just|also|again|please|now|always) )+")
 
@@ -80,7 +87,8 @@ POLITE = (
     r"if you (?:do not mind|would|could|can|please|like)", r"if possible", r"do me a favour and", r"do me a favor and",
     r"your (?:task|job|mission) is to", r"it is time to", r"you (?:should|must|have to|need to|are to|can)",
     r"let us(?: see you)?", r"listen", r"when(?:ever)? you are ready", r"if it is no (?:trouble|problem)", r"sorry to ask",
-    r"there is no (?:hurry|rush)", r"here is what to do", r"it would help to", r"my wish is that you", r"are you able to",
+    r"there is no (?:hurry|rush)", r"here is what to do", r"it would help to", r"my wish is that you", r"are you able to", r"would it be possible to", r"why not", r"you may", r"feel free to", r"remember to",
+    r"i am asking you to", r"a request", r"for me", r"all right", r"well",
 )  # fmt: skip
 BACKWARDS = (
     r"but (?:before that|before you do(?: that| so)?|first|before)",
@@ -89,7 +97,8 @@ BACKWARDS = (
 BEHIND = (
     r"please", r"thanks", r"thank you", r"robot", r"for me", r"now", r"too", r"as well", r"also", r"if you would",
     r"if you (?:do not mind|could|can|please|like)", r"if possible", r"i would be (?:very )?grateful", r"(?<!the )(?<!your )first",
-    r"will you", r"that would be good", r"my friend", r"everybody is waiting", r"without haste", r"and", r"then",
+    r"will you", r"that would be good", r"my friend", r"everybody is waiting", r"without haste", r"and i am glad", r"and", r"then",
+    r"as soon as you can", r"it matters to me",
 )  # fmt: skip
 SPELLINGS = (
     (r"[’`]", "'"), (r"\b(do|does|is|are|must|should|can|wo)n't\b", r"\1 not"), (r"\bi'd\b", "i would"),

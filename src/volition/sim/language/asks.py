@@ -15,8 +15,7 @@ from volition.robots.primitives import NAMES
 from volition.sim.encounters import PERSON, Zone
 from volition.sim.language.deeds import DEEDS, Deed, Texts, plain
 from volition.sim.language.manners import manners
-from volition.sim.language.mention import pick
-from volition.sim.language.words import NOUNS, check_split
+from volition.sim.language.words import NOUNS, check_split, pick
 from volition.sim.scene import Scene, Thing
 
 PLAIN = 0.12  # share of instructions that mention nobody and nothing: "turn left"

@@ -5,9 +5,7 @@ scene, thing -> referring.references --WEIGHTS--> one of them --phrase--> Mentio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -15,10 +13,8 @@ from volition.errors import ContractError
 from volition.sim.language.held_out import is_held_out_pair
 from volition.sim.language.reference import Reference
 from volition.sim.language.referring import phrase, references
-from volition.sim.language.words import ONE
+from volition.sim.language.words import ONE, pick
 from volition.sim.scene import Scene, Thing
-
-Item = TypeVar("Item")
 
 # How often a thing is called by each, to each other, of what tells it apart in its scene. People go by colours; a puzzle
 # such as "the one nearest to the can" shall not be what most of the training consists of.
@@ -37,14 +33,18 @@ class Mention:
     reference: Reference
 
 
-def mention(scene: Scene, thing: Thing, kinds: tuple[str, ...], random: np.random.Generator, split: str) -> Mention:
-    """One way to call a thing where its verb takes these kinds, in words of a split; it depends on the generator alone."""
+def mention(
+    scene: Scene, thing: Thing, kinds: tuple[str, ...], random: np.random.Generator, split: str, *, evenly: bool = False
+) -> Mention:
+    """One way to call a thing where its verb takes these kinds, in words of a split; it depends on the generator alone.
+
+    `evenly`: each sort that is possible as often as the others, puzzles too."""
     found = [r for r in references(scene, thing, kinds) if split != "train" or not _held_out_landmark(r)]
     if not found:
         raise ContractError(f"No words tell {thing.name!r} of scene {scene.seed} from the other things clearly.")
     sorts = {(reference.noun == ONE, reference.tag) for reference in found}
     chances = [(sort, weight) for sort, weight in _CHANCES if sort in sorts]
-    sort = pick([sort for sort, weight in chances for _ in range(weight)], random)
+    sort = pick([sort for sort, weight in chances for _ in range(1 if evenly else weight)], random)
     reference = pick([r for r in found if (r.noun == ONE, r.tag) == sort], random)
     return Mention(thing=thing.name, words=phrase(reference, random, split), reference=reference)
 
@@ -53,7 +53,3 @@ def _held_out_landmark(reference: Reference) -> bool:
     """Training does not even mention a colour-object pair that is held out."""
     landmark = reference.landmark
     return landmark is not None and is_held_out_pair(landmark.kinds[0], landmark.colour)
-
-
-def pick(items: Sequence[Item], random: np.random.Generator) -> Item:
-    return items[int(random.integers(len(items)))]

@@ -11,7 +11,7 @@ import numpy as np
 
 from volition.sim.language.geometry import FLOOR_KINDS, Things, by_place, by_relations, by_size
 from volition.sim.language.reference import Reference, named
-from volition.sim.language.words import NOUNS, ONE, PLACES, RELATIONS, SHAPES, SIZES
+from volition.sim.language.words import NOUNS, ONE, PLACES, RELATIONS, SHAPES, SIZES, Ways
 from volition.sim.scene import Scene, Thing
 
 
@@ -104,16 +104,16 @@ def landmarks(scene: Scene, thing: Thing) -> list[tuple[Thing, list[Reference]]]
 def phrase(reference: Reference, random: np.random.Generator | None = None, split: str = "train") -> str:
     """In words. Without `random` the plainest ones."""
 
-    def pick(ways: Sequence[str]) -> str:
-        return ways[0] if random is None else ways[int(random.integers(len(ways)))]
+    def one(ways: Ways) -> str:
+        return ways.train[0] if random is None else ways.draw(split, random)
 
     nouns = NOUNS[reference.noun]
-    words = pick(nouns if reference.noun != ONE or len(reference.kinds) > 1 else nouns[:1])
+    words = one(Ways(nouns if reference.noun != ONE or len(reference.kinds) > 1 else nouns[:1]))
     if reference.colour:
         words = f"{reference.colour} {words}"
     for ways in (SIZES.get(reference.size), PLACES.get(reference.place)):
         if ways is not None:
-            words = pick(ways.of(split)).format(words)
+            words = one(ways).format(words)
     if reference.landmark is not None:
-        words = f"{words} {pick(RELATIONS[reference.relation].of(split))} {phrase(reference.landmark, random, split)}"
+        words = f"{words} {one(RELATIONS[reference.relation])} {phrase(reference.landmark, random, split)}"
     return f"the {words}"

@@ -15,10 +15,10 @@ import numpy as np
 
 from volition.errors import ContractError
 from volition.sim.language.manners import joins, manners
-from volition.sim.language.mention import Mention, mention, pick
+from volition.sim.language.mention import Mention, mention
 from volition.sim.language.reference import Reference
 from volition.sim.language.templates import MOVEMENTS, SLOTS, Template, preposition, templates
-from volition.sim.language.words import MOST_STEPS, check_split
+from volition.sim.language.words import MOST_STEPS, check_split, pick
 from volition.sim.scene import Goal, Scene, Thing
 
 
@@ -41,8 +41,10 @@ class Instruction:
         return {**asdict(self), "mentions": mentions}
 
 
-def say(scene: Scene, goals: Sequence[Goal], random: np.random.Generator, split: str = "train") -> Instruction:
-    """One way to say these goals. `split` "phrasings": with held-out sentences, joins and manners only."""
+def say(
+    scene: Scene, goals: Sequence[Goal], random: np.random.Generator, split: str = "train", *, evenly: bool = False
+) -> Instruction:
+    """One way to say these goals. `split` "phrasings": with held-out sentences, joins and manners only; `evenly`: see `mention`."""
     check_split(split)
     if not 1 <= len(goals) <= MOST_STEPS:
         raise ContractError(f"An instruction has 1 to {MOST_STEPS} steps, not {len(goals)}.")
@@ -52,7 +54,10 @@ def say(scene: Scene, goals: Sequence[Goal], random: np.random.Generator, split:
     for goal in goals:
         known = _slots(scene, goal)
         template = pick(templates(goal.skill, split, what=goal.what, commands=len(goals) > 1), random)
-        said = [mention(scene, thing, SLOTS[goal.skill][slot], random, split) for slot, thing in known.items()]
+        said = [
+            mention(scene, thing, SLOTS[goal.skill][slot], random, split, evenly=evenly)
+            for slot, thing in known.items()
+        ]
         text = preposition(template.text, known["place"].kind if "place" in known else "")
         steps.append(text.format(**{slot: one.words for slot, one in zip(known, said, strict=True)}))
         chosen.append(template)

@@ -8,7 +8,11 @@ each is the plain one, used in questions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
 
 from volition.errors import ContractError
 from volition.sim.things import COLOURS
@@ -16,6 +20,12 @@ from volition.sim.things import COLOURS
 SPLITS = ("train", "phrasings")
 MOST_STEPS = 5
 ONE = "one"  # the noun that stands for whatever its verb can take: "press the red one"
+
+Item = TypeVar("Item")
+
+
+def pick(items: Sequence[Item], random: np.random.Generator) -> Item:
+    return items[int(random.integers(len(items)))]
 
 
 @dataclass(frozen=True)
@@ -30,8 +40,10 @@ class Ways:
     def all(self) -> tuple[str, ...]:
         return self.train + self.held + self.heard
 
-    def of(self, split: str) -> tuple[str, ...]:
-        return self.train if split == "train" else self.train + self.held
+    def draw(self, split: str, random: np.random.Generator) -> str:
+        """One of training's; for "phrasings" every other time one that is held out, where there is any."""
+        held = split != "train" and self.held and random.random() < 0.5
+        return pick(self.held if held else self.train, random)
 
 
 # A noun is a kind of thing, or a shape of box: `SHAPES` says of which kind.
@@ -60,28 +72,28 @@ FOREIGN_COLOURS = ("pink", "brown", "grey", "gray", "silver", "golden", "turquoi
 COLOUR_WORDS = (*COLOURS, *FOREIGN_COLOURS)
 
 SIZES: dict[str, Ways] = {
-    "small": Ways(("small {}", "smallest {}"), ("little {}",), ("smaller {}", "tiny {}", "littlest {}")),
-    "large": Ways(("big {}", "large {}", "biggest {}"), ("largest {}",), ("bigger {}", "larger {}")),
-    "tall": Ways(("tall {}", "tallest {}"), ("high {}",), ("taller {}",)),
-    "short": Ways(("short {}", "shortest {}"), ("low {}",), ("shorter {}",)),
+    "small": Ways(("small {}", "smallest {}", "smaller {}", "tiny {}"), ("little {}",), ("littlest {}",)),
+    "large": Ways(("big {}", "large {}", "biggest {}", "bigger {}", "larger {}"), ("largest {}",)),
+    "tall": Ways(("tall {}", "tallest {}", "taller {}"), ("high {}",)),
+    "short": Ways(("short {}", "shortest {}", "shorter {}"), ("low {}",)),
 }
 
 PLACES: dict[str, Ways] = {
     "left": Ways(
-        ("{} on the left", "left {}", "leftmost {}"),
+        ("{} on the left", "left {}", "leftmost {}", "{} on your left", "{} on the left side"),
         ("left-hand {}", "{} furthest to the left"),
-        ("{} on your left", "{} to the left", "{} on the left side"),
+        ("{} to the left",),
     ),
     "right": Ways(
-        ("{} on the right", "right {}", "rightmost {}"),
+        ("{} on the right", "right {}", "rightmost {}", "{} on your right", "{} on the right side"),
         ("right-hand {}", "{} furthest to the right"),
-        ("{} on your right", "{} to the right", "{} on the right side"),
+        ("{} to the right",),
     ),
-    "middle": Ways(("{} in the middle", "middle {}"), ("central {}", "{} in the centre"), ("centre {}",)),
-    "upper": Ways(("upper {}", "top {}", "{} at the top"), ("uppermost {}",), ("topmost {}", "highest {}")),
-    "lower": Ways(("lower {}", "bottom {}", "{} at the bottom"), ("lowermost {}",), ("lowest {}",)),
-    "near": Ways(("nearest {}", "{} closest to you", "{} nearest to you"), ("front {}", "{} at the front"), ("closest {}", "near {}")),
-    "far": Ways(("farthest {}", "{} farthest from you"), ("back {}", "{} at the back"), ("furthest {}", "far {}", "{} furthest from you")),
+    "middle": Ways(("{} in the middle", "middle {}", "centre {}"), ("central {}", "{} in the centre")),
+    "upper": Ways(("upper {}", "top {}", "{} at the top", "topmost {}", "highest {}"), ("uppermost {}",)),
+    "lower": Ways(("lower {}", "bottom {}", "{} at the bottom", "lowest {}"), ("lowermost {}",)),
+    "near": Ways(("nearest {}", "{} closest to you", "{} nearest to you", "closest {}", "near {}"), ("front {}", "{} at the front")),
+    "far": Ways(("farthest {}", "{} farthest from you", "furthest {}", "far {}", "{} furthest from you"), ("back {}", "{} at the back")),
     **{
         f"{row} {side}": Ways(
             (f"{edge} {side} {{}}", f"{row} {side} {{}}", f"{{}} at the {edge} {side}"),
@@ -94,13 +106,13 @@ PLACES: dict[str, Ways] = {
 }  # fmt: skip
 
 RELATIONS: dict[str, Ways] = {
-    "beside": Ways(("next to", "beside"), ("right beside",), ("alongside",)),
-    "near": Ways(("near",), ("close to",), ("by",)),
-    "nearest": Ways(("nearest to", "closest to"), ("nearest",), ("closest",)),
-    "left of": Ways(("to the left of", "left of"), ("on the left side of",)),
-    "right of": Ways(("to the right of", "right of"), ("on the right side of",)),
-    "above": Ways(("above",), ("higher up than",)),
-    "below": Ways(("below",), ("lower down than",), ("under", "underneath")),
+    "beside": Ways(("next to", "beside", "alongside"), ("right beside",)),
+    "near": Ways(("near", "by"), ("close to",)),
+    "nearest": Ways(("nearest to", "closest to", "closest"), ("nearest",)),
+    "left of": Ways(("to the left of", "left of", "on the left of"), ("on the left side of",)),
+    "right of": Ways(("to the right of", "right of", "on the right of"), ("on the right side of",)),
+    "above": Ways(("above", "further up than"), ("higher up than",)),
+    "below": Ways(("below", "under", "underneath", "further down than"), ("lower down than",)),
 }
 
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
