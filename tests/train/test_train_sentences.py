@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,9 +85,23 @@ def test_a_damaged_file_costs_its_sentences_and_not_the_run(cache: Path, capsys:
     assert not path.exists()
 
 
-def test_no_more_are_remembered_than_it_can_hold() -> None:
+def test_no_more_are_remembered_and_kept_than_it_can_hold_and_the_oldest_go(cache: Path) -> None:
     taught()
-    torch.manual_seed(0)
-    small = build("small", width=16, layers=1, heads=2, cached=5).requires_grad_(False)
-    Kept(small)
-    assert len(small.known) == 5
+    (oldest,) = cache.rglob("*.safetensors")
+    os.utime(oldest, (1, 1))
+    more = [f"open the drawer number {number}" for number in range(len(SAID))]
+
+    def small() -> LanguageEncoder:
+        torch.manual_seed(0)
+        return build("small", width=16, layers=1, heads=2, cached=len(SAID)).requires_grad_(False)
+
+    language = small()
+    kept = Kept(language)
+    assert set(language.known) == set(SAID)
+    language.read(more)
+    kept.add()
+    assert len(list(cache.rglob("*.safetensors"))) == 2
+    again = small()
+    Kept(again)
+    assert set(again.known) == set(more)
+    assert not oldest.exists()

@@ -1,6 +1,7 @@
 """What a frozen language encoder makes of sentences, kept on disk from one lesson to the next: they are said again.
 
-    cache/sentences/<hash>/*.safetensors --Kept--> the encoder remembers them        Kept.add -> one file more of what is new
+    cache/sentences/<hash>/*.safetensors --Kept--> the encoder remembers them        Kept.add -> one file more of what is new;
+    the oldest files go when there are more sentences than an encoder remembers
 
 Reading a sentence costs as much as looking at a picture. The hash is of the encoder's weights and tokenizer, so nothing stale is
 ever read.
@@ -31,17 +32,23 @@ class Kept:
 
     def __init__(self, language: object) -> None:
         self._language = language if isinstance(language, LanguageEncoder) and language.frozen else None
+        self._before = set[str]()
         if self._language is None:
             return
-        language = self._language
+        language, files = self._language, list[dict[str, torch.Tensor]]()
         self._folder = cache_dir() / "sentences" / _hash(language)
-        for path in sorted(self._folder.glob("*.safetensors")):
+        for path in sorted(self._folder.glob("*.safetensors"), key=lambda path: path.stat().st_mtime, reverse=True):
+            if len(self._before) >= language.config.cached:
+                path.unlink(missing_ok=True)  # the newest are as many as it can hold
+                continue
             try:
-                language.remember(_read(path))
+                files.append(_read(path))
+                self._before |= set(files[-1])
             except (OSError, SafetensorError, KeyError, ValueError) as error:
                 print(f"{path} cannot be read ({error}); its sentences are read anew.", file=sys.stderr)
                 path.unlink(missing_ok=True)
-        self._before = set(language.known)
+        for sentences in reversed(files):  # what it has known the longest it forgets first
+            language.remember(sentences)
 
     def add(self) -> None:
         """Keeps what was read since, if it is much and there is room."""

@@ -30,6 +30,7 @@ _OFF = 0.25  # m: at which distance a ray is as far off for the camera's own pla
 _REACH = 0.04  # of how far away a thing is told to be: a twentieth is as likely as 0.01 rad in its direction
 _TRUST = 0.01  # of the guess, beside a ray at a metre's distance: 0.01 rad there are 1 cm, the guess is off by 10 cm
 UNIT = 0.2  # m that a network is given as 1
+_BEFORE = (2.0, 0.0, 0.0)  # where things are at first guessed to be: 0.4 m before the pelvis
 
 
 class Places(nn.Module):
@@ -144,6 +145,22 @@ class Places(nn.Module):
 
     def _buffer(self, name: str) -> Tensor:
         return self.get_buffer(name)
+
+
+class Guess(nn.Module):
+    """Where each spot may be, by all that is seen of it and felt: found (B, U, S, F), beside (B, G) -> (B, S, 3)."""
+
+    def __init__(self, spots: int, numbers: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.enter, self.leave = nn.Linear(numbers, hidden), nn.Linear(hidden, 3)
+        with torch.no_grad():
+            self.leave.bias.copy_(torch.tensor(_BEFORE))
+        self.of = nn.Parameter(torch.zeros(spots, hidden))  # each spot's own, before the middle
+
+    def forward(self, found: Tensor, beside: Tensor) -> Tensor:
+        each = found.transpose(1, 2).flatten(2)  # (B, S, U * F)
+        known = torch.cat([each, beside.unsqueeze(1).expand(-1, each.shape[1], -1)], dim=-1)
+        return self.leave(functional.gelu(self.enter(known) + self.of))
 
 
 def _matrix(turned: Tensor) -> Tensor:

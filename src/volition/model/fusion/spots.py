@@ -22,7 +22,7 @@ from volition.body.mounts import Mount
 from volition.errors import ContractError
 from volition.model.fusion.hands import ROLES, Hands
 from volition.model.fusion.named import Named
-from volition.model.fusion.places import UNIT, Places
+from volition.model.fusion.places import UNIT, Guess, Places
 from volition.model.fusion.relations import Relations, RelationsConfig
 from volition.model.fusion.sizes import Sizes
 from volition.model.fusion.standing import LANDMARK, Standing
@@ -34,7 +34,6 @@ _ABOUT = 0.5  # m: how far away things are before anything is learned
 _NEARBY = 0.12  # of a picture's side: where another camera's picture may show what the first has found
 _FARTHEST = 4.0
 _WINDOW = 0.1  # of a picture's side: a thing's middle and what is about it
-_BEFORE = (2.0, 0.0, 0.0)  # where things are at first guessed to be: 0.4 m before the pelvis, as `Places` is told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +110,7 @@ class SpotsFusion(nn.Module):
         self.words = nn.Sequential(nn.Linear(sizes.pooled, config.words), nn.LayerNorm(config.words))
         self.state = nn.Sequential(nn.Linear(sizes.state * sizes.steps, config.state), nn.LayerNorm(config.state))
         a_spot = self.pictures * (3 + config.seen)
-        self.guess = _Guess(count, a_spot + config.words + config.state) if config.places else None
+        self.guess = Guess(count, a_spot + config.words + config.state) if config.places else None
         self.places = (
             Places(cameras=sizes.cameras, numbers=sizes.numbers, far=self.far is not None) if config.places else None
         )
@@ -145,7 +144,7 @@ class SpotsFusion(nn.Module):
             assert numbers is not None
             there = 1 - (1 - look.sure[:, self._newest, :, 0]).prod(dim=1)  # in any picture
             away = look.away.unflatten(-1, (-1, 3)) * UNIT
-            return self._led(away, there, self.told(words), state, numbers, look.spots)
+            return self._led(away, there, self.told(words, look.spots.meant), state, numbers, look.spots)
         assert self.glance is not None
         assert self.layers is not None
         parts, direct = [look.found.flatten(1), self.glance(look.whole).flatten(1), look.told, look.felt], None
@@ -196,11 +195,12 @@ class SpotsFusion(nn.Module):
     def _newest(self) -> slice:
         return slice(self.pictures - self.sizes.cameras, None)
 
-    def told(self, words: Words) -> Tensor:
-        """What hands are told: the sentence as a whole and, as far as things have names, which kinds it speaks of."""
+    def told(self, words: Words, meant: Names | None = None) -> Tensor:
+        """What hands are told: the sentence as a whole and, as far as things have names, which kinds it speaks of. `meant`: if the
+        sentence has been read already."""
         if self.named is None:
             return words.pooled
-        meant = self.named.meant(words)
+        meant = meant or self.named.meant(words)
         assert meant.told is not None
         there = meant.told[:, :ROLES, :1].sigmoid()
         kinds = torch.cat([there, there * meant.kinds[:, :ROLES].softmax(-1)], dim=-1).flatten(1)
@@ -422,19 +422,3 @@ def _asked(values: Tensor, questions: int) -> Tensor:
 def _apart(values: Tensor, questions: int) -> Tensor:
     """The inverse of `_asked`."""
     return values.unflatten(0, (-1, questions)).movedim(1, 2).flatten(2, 3)
-
-
-class _Guess(nn.Module):
-    """Where each spot may be, by all that is seen of it and felt: found (B, U, S, F), beside (B, G) -> (B, S, 3)."""
-
-    def __init__(self, spots: int, numbers: int, hidden: int = 64) -> None:
-        super().__init__()
-        self.enter, self.leave = nn.Linear(numbers, hidden), nn.Linear(hidden, 3)
-        with torch.no_grad():
-            self.leave.bias.copy_(torch.tensor(_BEFORE))
-        self.of = nn.Parameter(torch.zeros(spots, hidden))  # each spot's own, before the middle
-
-    def forward(self, found: Tensor, beside: Tensor) -> Tensor:
-        each = found.transpose(1, 2).flatten(2)  # (B, S, U * F)
-        known = torch.cat([each, beside.unsqueeze(1).expand(-1, each.shape[1], -1)], dim=-1)
-        return self.leave(functional.gelu(self.enter(known) + self.of))

@@ -107,10 +107,9 @@ class LanguageEncoder(nn.Module, Generic[Config]):
         return self._known
 
     def remember(self, sentences: Mapping[str, Tensor]) -> None:
-        """As if it had read them; as many as it can hold."""
+        """As if it had read them, one after the other."""
         for sentence, tokens in sentences.items():
-            if len(self._known) < self.config.cached and tokens.shape[1:] == (self.width,):
-                self._known[sentence] = tokens
+            _remember(self._known, sentence, tokens, self.config.cached)
 
     def read(self, sentences: Sequence[str]) -> Sentences:
         """Tokens of sentences, padded to the longest of them, on the CPU; and, when frozen, what they mean."""
