@@ -76,7 +76,7 @@ def test_an_exported_policy_decides_as_the_original_does(engine: str, onnx: Path
     same_run(small(), folder)
 
 
-@pytest.mark.parametrize("name", ["rt1", "cross-attention"])
+@pytest.mark.parametrize("name", ["rt1", "cross-attention", "places"])
 def test_histories_and_actions_before_are_shown_to_an_exported_policy_too(name: str, tmp_path: Path) -> None:
     export_to(tmp_path / "policy", small(name), "torchscript", None, 6, 0)
     same_run(small(name), tmp_path / "policy", frames=8)

@@ -9,7 +9,7 @@ import torch
 from recipe_tools import SENTENCES, built, inputs, shapes, targets
 
 from volition.errors import ContractError
-from volition.model.fusion.spots import SpotsFusion
+from volition.model.fusion.spots import SpotsFusion, believed
 from volition.model.inputs import Felt, Inputs
 from volition.model.vla import VLA
 
@@ -113,3 +113,40 @@ def test_models_whose_hands_see_pictures_leave_moments_alone() -> None:
 def test_hands_without_what_they_go_by_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ContractError, match="`hands` go by `places`"):
         built("quick", options={"fusion": {**LED["fusion"], **wrong}})
+
+
+def expecting(places: torch.Tensor, *, known: float, share: float = 0.25, gate: float = 0.05) -> torch.Tensor:
+    rest = torch.tensor([share, gate, known]).expand(*places.shape[:2], 3)
+    return torch.cat([places, rest], dim=-1)
+
+
+def test_hands_go_where_things_should_be_if_eyes_find_them_elsewhere_for_a_moment() -> None:
+    model = led().eval()
+    seen = told(model)
+    fusion = fusion_of(model)
+    with torch.no_grad():
+        thought = model.think(seen)
+        assert thought.context.spots is not None
+        assert thought.context.spots.places is not None
+        away = thought.context.spots.places[:, :2] + 0.3
+        sure = torch.ones(2, 2)
+        known = fusion.feel(away, sure, fusion.told(thought.words), thought.state, seen.state[:, -1])
+        expecting_it = model.think(replace(seen, expected=expecting(away, known=1.0))).context
+        settling = model.think(replace(seen, expected=expecting(away, known=0.0))).context
+    torch.testing.assert_close(expecting_it.pooled, known.pooled, rtol=0, atol=1e-4)
+    assert expecting_it.spots is not None
+    torch.testing.assert_close(
+        expecting_it.spots.places, thought.context.spots.places
+    )  # what eyes found is said as it is
+    torch.testing.assert_close(settling.pooled, thought.context.pooled, rtol=0, atol=1e-4)
+
+
+def test_a_look_near_to_what_is_expected_counts_by_its_share_if_it_is_sure() -> None:
+    places = torch.tensor([[[0.42, 0.0, 0.0], [0.9, 0.0, 0.0], [1.0, 0.0, 0.0]]])
+    at = torch.tensor([[[0.40, 0.0, 0.0], [0.4, 0.0, 0.0]]])
+    there = torch.tensor([[0.9, 0.9, 0.1]])
+    found, sure = believed(places, there, expecting(at, known=1.0))
+    torch.testing.assert_close(found[0, :, 0], torch.tensor([0.405, 0.4, 1.0]))  # near, far off, and not asked about
+    torch.testing.assert_close(sure, torch.tensor([[1.0, 1.0, 0.1]]))
+    unsure, _ = believed(places, torch.zeros(1, 3), expecting(at, known=1.0))
+    torch.testing.assert_close(unsure[0, :2, 0], torch.tensor([0.4, 0.4]))

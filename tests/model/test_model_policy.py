@@ -19,7 +19,7 @@ from volition.data.loader import LoaderConfig  # noqa: E402
 from volition.data.store import Dataset  # noqa: E402
 from volition.errors import PolicyError  # noqa: E402
 from volition.model.checkpoint import Checkpoint, Design, load, save  # noqa: E402
-from volition.model.inputs import Inputs  # noqa: E402
+from volition.model.inputs import Context, Inputs  # noqa: E402
 from volition.model.policy import LONG, SURE, LearnedPolicy  # noqa: E402
 from volition.model.shapes import Shapes  # noqa: E402
 from volition.robots.description import describe  # noqa: E402
@@ -86,13 +86,13 @@ def frames(dataset: Dataset, count: int = LENGTH) -> list[Observation]:
 def shown(policy: LearnedPolicy) -> list[Inputs]:
     """Everything that its model will be asked with."""
     seen: list[Inputs] = []
-    model, decide = policy._model, policy._model.decide
+    model, think = policy._model, policy._model.think
 
-    def spy(inputs: Inputs, **more: Any) -> Any:
+    def spy(inputs: Inputs) -> Any:
         seen.append(inputs)
-        return decide(inputs, **more)
+        return think(inputs)
 
-    model.decide = spy  # type: ignore[method-assign]
+    model.think = spy  # type: ignore[method-assign]
     return seen
 
 
@@ -221,10 +221,10 @@ def test_it_is_done_when_the_model_has_been_sure_for_a_while(dataset: Dataset) -
     sure, given = SURE + 0.05, frames(dataset, 1)[0]
     says: Iterator[float] = iter([sure] * (LONG - 1) + [SURE - 0.1] + [sure] * LONG + [0.1])
 
-    def decide(inputs: Inputs, **_: Any) -> Any:
+    def conclude(context: Context, inputs: Inputs, **_: Any) -> Any:
         return torch.zeros(1, 4, 17), torch.tensor([next(says)])
 
-    policy._model.decide = decide  # type: ignore[method-assign]
+    policy._model.conclude = conclude  # type: ignore[method-assign]
     policy.reset("wave")
     told = [policy.infer(given) for _ in range(2 * LONG + 1)]
     assert [one.status for one in told] == ["running"] * (2 * LONG - 1) + ["done", "running"]
@@ -281,7 +281,7 @@ def test_numbers_that_are_not_finite_never_leave_the_policy(dataset: Dataset, wr
     policy.reset("wave")
     values = torch.zeros(1, 4, 17)
     values[0, 2, 5] = wrong
-    policy._model.decide = lambda inputs, **_: (values, None)  # type: ignore[method-assign]
+    policy._model.conclude = lambda context, inputs, **_: (values, None)  # type: ignore[method-assign]
     with pytest.raises(PolicyError, match="not finite"):
         policy.infer(frames(dataset, 1)[0])
 

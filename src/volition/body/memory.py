@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from volition.body.proprioception import Proprioception
+from volition.body.whereabouts import Whereabouts
 from volition.errors import PolicyError
 from volition.transforms.codec import Codec
 from volition.types import ActionChunk, Observation, RobotSpec
@@ -31,6 +32,7 @@ class Looks:
     history: int = 1
     history_step: int = 1
     before: int = 0
+    places: bool = False  # its hands go by where things are, and are told where these should be
 
 
 @dataclass(frozen=True)
@@ -49,23 +51,27 @@ class Memory:
             raise PolicyError("This policy was taught with other numbers of the robot's state, or in another order.")
         self._seen: deque[_Seen] = deque(maxlen=(looks.history - 1) * looks.history_step + 1)
         self._done: deque[np.ndarray] = deque(maxlen=max(looks.before, 1))  # actions in units, of the steps before
-        self._sure = 0
+        self._whereabouts = Whereabouts(codec.states.names) if looks.places else None
+        self._at, self._sure = 0.0, 0
 
     def reset(self) -> None:
         self._seen.clear()
         self._done.clear()
-        self._sure = 0
+        self._at, self._sure = 0.0, 0
+        if self._whereabouts is not None:
+            self._whereabouts.reset()
 
     def see(self, observation: Observation) -> Arrays:
         """`image.CAMERA` (1, T, H, W, 3) uint8, `state` (1, T, S), `seen` (1, T); with actions before, `done`
-        (1, H, A) and `done_mask` (1, H)."""
+        (1, H, A) and `done_mask` (1, H); with places, `expected` (1, 2, 6)."""
         missing = [camera for camera in self._looks.cameras if camera not in observation.images]
         if missing:
             raise PolicyError(f"The observation lacks pictures of {', '.join(missing)}, which this policy looks at.")
-        return self.remember(observation.images, self._proprioception.vector(observation.state))
+        return self.remember(observation.images, self._proprioception.vector(observation.state), observation.stamp)
 
-    def remember(self, images: Mapping[str, np.ndarray], state: np.ndarray) -> Arrays:
-        """As `see`, of a moment whose state (S,) is known already, as in a data set."""
+    def remember(self, images: Mapping[str, np.ndarray], state: np.ndarray, stamp: float | None = None) -> Arrays:
+        """As `see`, of a moment whose state (S,) is known already; without a stamp the next one, as in a data set."""
+        self._at = self._at + self._dt if stamp is None else stamp
         looks, felt = self._looks, state.astype(np.float32)
         self._seen.append(_Seen({camera: images[camera] for camera in looks.cameras}, felt))
         places = [len(self._seen) - 1 - age * looks.history_step for age in range(looks.history - 1, -1, -1)]
@@ -78,17 +84,30 @@ class Memory:
         shown["seen"] = np.array([[place >= 0 for place in places]])
         if looks.before:
             shown |= self._before(felt)
+        if self._whereabouts is not None:
+            shown["expected"] = self._whereabouts.expect(state, self._at).astype(np.float32)[None]
         return shown
 
     def ahead(self, actions: np.ndarray) -> np.ndarray:
         """Actions (N, A) in units, as the model's chunk would say them at the moment seen last: (N, A) in its scale."""
         return self._codec.encode(actions, self._seen[-1].state).astype(np.float32)
 
-    def chunk(self, stamp: float, values: np.ndarray, sure: float | None) -> ActionChunk:
-        """`values` (K, A) in the model's scale; `sure`: how likely what was asked is done, if the model tells."""
+    def chunk(
+        self,
+        stamp: float,
+        values: np.ndarray,
+        sure: float | None = None,
+        places: np.ndarray | None = None,
+        there: np.ndarray | None = None,
+    ) -> ActionChunk:
+        """`values` (K, A) in the model's scale; `sure`: how likely what was asked is done, if the model tells. `places` (2, 3):
+        where it found the thing and the place in what it was shown last, m in the pelvis frame, and how sure it is of them, `there` (2,).
+        """
         if not np.isfinite(values).all():  # before decoding, which would clip infinity to a bound
             raise PolicyError("The model gave numbers that are not finite.")
-        actions = self._codec.decode(values, self._seen[-1].state)
+        if self._whereabouts is not None and places is not None and there is not None:
+            self._whereabouts.found(places, there)
+        actions = self._codec.decode(values.astype(np.float64), self._seen[-1].state)
         self._done.append(actions[0].astype(np.float32))
         self._sure = self._sure + 1 if sure is not None and sure > SURE else 0
         status: Literal["running", "done"] = "done" if self._sure >= LONG else "running"

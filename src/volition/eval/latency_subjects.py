@@ -20,7 +20,7 @@ from volition.export.folder import is_exported, read
 from volition.export.policy import Speaker
 from volition.export.untrained import untrained
 from volition.model.checkpoint import Checkpoint, load
-from volition.model.policy import inputs_of, looks_of
+from volition.model.policy import found_in, inputs_of, looks_of
 from volition.model.recipes import RECIPES
 from volition.model.table import SENTENCE
 from volition.model.vla import VLA
@@ -60,7 +60,7 @@ class Learned:
     def __init__(self, name: str, checkpoint: Checkpoint) -> None:
         self.name, self._model = name, checkpoint.model
         self.robot, self.spec = g1(checkpoint.design.shapes.picture[0]), checkpoint.codec.spec
-        self._memory = Memory(self.robot, checkpoint.codec, looks_of(checkpoint.design), dt=checkpoint.design.dt)
+        self._memory = Memory(self.robot, checkpoint.codec, looks_of(checkpoint), dt=checkpoint.design.dt)
         self._random = torch.Generator().manual_seed(0)
 
     def begin(self, watch: Stopwatch) -> None:
@@ -77,7 +77,8 @@ class Learned:
         parts.clear()
         begin = watch.now()
         with torch.inference_mode():
-            values, finished = self._model.decide(inputs, rng=self._random)
+            context = self._model.think(inputs).context
+            values, finished = self._model.conclude(context, inputs, rng=self._random)
         wall, work = watch.now()
         whole, seen, joined = (wall - begin[0], work - begin[1]), parts.spent("views"), parts.spent("rest")
         watch.note(VISION, seen)
@@ -85,7 +86,8 @@ class Learned:
         watch.note(HEAD, (whole[0] - seen[0] - joined[0], whole[1] - seen[1] - joined[1]))
         with watch(UNITS):
             sure = None if finished is None else float(finished[0])
-            return self._memory.chunk(observation.stamp, values[0].double().numpy(), sure)
+            places = [one[0].double().numpy() for one in found_in(context)]
+            return self._memory.chunk(observation.stamp, values[0].double().numpy(), sure, *places)
 
 
 class Parts:
@@ -148,9 +150,9 @@ class Exported:
             if self._noise is not None:
                 given[NOISE] = self._random.standard_normal((1, *self._noise), dtype=np.float32)
         with watch(NETWORK):
-            values, sure = self._engine.decide(given)
+            decision = self._engine.decide(given)
         with watch(UNITS):
-            return self._memory.chunk(observation.stamp, values.astype(np.float64), sure)
+            return self._memory.chunk(observation.stamp, *decision)
 
 
 def _sentences() -> list[str]:

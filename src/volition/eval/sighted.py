@@ -7,16 +7,13 @@ What it then still fails at, its hands cannot do; the rest its eyes do not find.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from torch import Tensor
 
 from volition.errors import ContractError
 from volition.model.checkpoint import Checkpoint
 from volition.model.fusion.spots import SpotsFusion
-from volition.model.inputs import Inputs
+from volition.model.inputs import Context, Inputs
 from volition.model.policy import LearnedPolicy
 from volition.sim.scene import Goal
 from volition.sim.sight import Sight, middle_of
@@ -41,7 +38,7 @@ class Sighted(LearnedPolicy):
         """The trial that is tried next, and the one goal that is asked for."""
         self._stage, self._goal, self._sight = stage, goal, Sight(stage)
 
-    def _decide(self, inputs: Inputs, **more: Any) -> tuple[Tensor, Tensor | None]:
+    def _context(self, inputs: Inputs) -> Context:
         if self._stage is None:
             raise ContractError("Nobody has shown this policy a trial; call look(stage, goal) first.")
         thought = self._model.think(inputs)
@@ -49,7 +46,6 @@ class Sighted(LearnedPolicy):
         points = [middle_of(self._sight.points(name)) if name else np.zeros(3) for name in names]
         places = torch.tensor(self._stage.in_pelvis(np.array(points)), dtype=torch.float32, device=inputs.state.device)
         present = torch.tensor([[float(bool(name)) for name in names]], device=inputs.state.device)
-        context = self._fusion.feel(
+        return self._fusion.feel(
             places[None], present, self._fusion.told(thought.words), thought.state, inputs.state[:, -1]
         )
-        return self._model.conclude(context, inputs, rng=self._random, **more)

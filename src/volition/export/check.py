@@ -95,7 +95,7 @@ def shown(
 ) -> Iterator[tuple[Moment, Memory, dict[str, np.ndarray]]]:
     """Each moment as a network is shown it, but for the words."""
     shapes, random = checkpoint.design.shapes, np.random.default_rng(seed)
-    memory = Memory(g1(shapes.picture[0]), checkpoint.codec, looks_of(checkpoint.design), dt=checkpoint.design.dt)
+    memory = Memory(g1(shapes.picture[0]), checkpoint.codec, looks_of(checkpoint), dt=checkpoint.design.dt)
     for moment in found:
         if moment.first:
             memory.reset()
@@ -113,11 +113,11 @@ def difference(
     for moment, memory, given in shown(checkpoint, moments(checkpoint, data, count, seed), seed):
         if moment.first:
             eager.tell(moment.sentence)
-        values, sure = eager.decide(given)
-        other, other_sure = engine.decide({**given, WORDS: speaker.words(moment.sentence)})
+        values, sure, *found = eager.decide(given)
+        other, other_sure, *_ = engine.decide({**given, WORDS: speaker.words(moment.sentence)})
         if values.shape != other.shape or (sure is None) != (other_sure is None):
             raise ContractError(f"The original gives {values.shape}, the exported one {other.shape}.")
-        chunk = memory.chunk(0.0, values.astype(np.float64), sure).values
+        chunk = memory.chunk(0.0, values, sure, *found).values
         units = [
             checkpoint.codec.decode(one.astype(np.float64), moment.state.astype(np.float32)) for one in (values, other)
         ]

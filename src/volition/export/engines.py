@@ -1,13 +1,13 @@
 """What runs an exported network: arrays by name in, arrays by name out. `onnxruntime` without torch, two with it.
 
-token ids --Engine.words--> words;  words, pictures, state --Engine.decide--> chunk, how likely it is done
+token ids --Engine.words--> words;  words, pictures, state --Engine.decide--> Decision
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,14 +18,31 @@ Arrays = Mapping[str, np.ndarray]
 WORDS, NOISE = "words", "noise"
 
 
+class Decision(NamedTuple):
+    """`sure`: how likely what was asked is done, if it tells. `places` (2, 3) and `there` (2,): where the thing and the place were found, where
+    hands go by places (`Memory.found`)."""
+
+    chunk: np.ndarray  # (K, A) in the model's scale
+    sure: float | None = None
+    places: np.ndarray | None = None
+    there: np.ndarray | None = None
+
+
+def decision(given: Sequence[np.ndarray]) -> Decision:
+    """What a network gives, each of a batch of one: the chunk, if it tells how sure it is, and if it finds places these and how sure it is of them."""
+    chunk, *rest = (one[0] for one in given)
+    sure = float(rest[0]) if len(rest) % 2 else None
+    places, there = rest[-2:] if len(rest) > 1 else (None, None)
+    return Decision(chunk, sure, places, there)
+
+
 class Engine(Protocol):
     def words(self, ids: np.ndarray) -> np.ndarray:
         """(1, L) int64 -> (1, L, W) float32"""
         ...
 
-    def decide(self, given: Arrays) -> tuple[np.ndarray, float | None]:
-        """What a Memory shows, `words`, and `noise` if it draws -> (K, A) in the model's scale, and if it tells, how
-        likely what was asked is done."""
+    def decide(self, given: Arrays) -> Decision:
+        """Given what a Memory shows, `words`, and `noise` if it draws."""
         ...
 
 
@@ -40,10 +57,11 @@ class OnnxEngine:
     def words(self, ids: np.ndarray) -> np.ndarray:
         return np.asarray(self._language.run(None, {"ids": ids})[0])
 
-    def decide(self, given: Arrays) -> tuple[np.ndarray, float | None]:
+    def decide(self, given: Arrays) -> Decision:
         # A network that does not use an input (`seen` where there is no history) has lost it.
-        chunk, *rest = self._policy.run(None, {name: given[name] for name in self._wanted})
-        return np.asarray(chunk)[0], float(np.asarray(rest[0])[0]) if rest else None
+        return decision(
+            [np.asarray(one) for one in self._policy.run(None, {name: given[name] for name in self._wanted})]
+        )
 
 
 def engine_of(folder: Folder, *, threads: int | None = None) -> Engine:

@@ -81,7 +81,7 @@ def put(folder: Path, checkpoint: Checkpoint, engine: str) -> Manifest:
     manifest = Manifest(
         engine=engine,
         recipe=design.recipe,
-        looks=looks_of(design),
+        looks=looks_of(checkpoint),
         picture=design.shapes.picture,
         dt=design.dt,
         longest=language.config.longest,

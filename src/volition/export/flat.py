@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from volition.body.memory import IMAGE
+from volition.body.whereabouts import KNOWN, ROLES
 from volition.errors import VolitionError
 from volition.export.engines import NOISE, WORDS
 from volition.model.checkpoint import Checkpoint
@@ -23,6 +24,7 @@ from volition.model.heads.flow import Flow
 from volition.model.heads.reasoning import Reasoning
 from volition.model.inputs import Inputs, Sentences
 from volition.model.language.encoder import LanguageEncoder
+from volition.model.policy import found_in
 from volition.model.vla import VLA
 
 LENGTHS = (7, 11)  # words of the sentences that a network is traced with, and tried with
@@ -54,6 +56,7 @@ class Decided(nn.Module):
         shapes = checkpoint.design.shapes
         self.names = [*(IMAGE + camera for camera in shapes.cameras), "state", "seen", WORDS]
         self.names += ["done", "done_mask"] if shapes.before else []
+        self.names += ["expected"] if model.feels else []
         self.noise = (shapes.chunk, shapes.actions) if draws(model) else None
         self.names += [NOISE] if self.noise else []
 
@@ -68,9 +71,9 @@ class Decided(nn.Module):
             sentences=Sentences(ids=mask.long(), mask=mask, embedded=words),
             done=named.get("done"),
             done_mask=named.get("done_mask"),
+            expected=named.get("expected"),
         )
-        chunk, finished = self.model.decide(inputs, rng=cast(Any, noise))
-        return (chunk,) if finished is None else (chunk, finished)
+        return decided(self.model, inputs, noise)
 
     def example(self, checkpoint: Checkpoint, words: int, seed: int) -> tuple[Tensor, ...]:
         """Inputs of the right shapes."""
@@ -89,9 +92,19 @@ class Decided(nn.Module):
         if shapes.before:
             made["done"] = normal(1, shapes.before, shapes.actions)
             made["done_mask"] = torch.ones(1, shapes.before, dtype=torch.bool)
+        if self.model.feels:
+            made["expected"] = normal(1, ROLES, KNOWN)
         if self.noise:
             made[NOISE] = normal(1, *self.noise)
         return tuple(made[name] for name in self.names)
+
+
+def decided(model: VLA, inputs: Inputs, noise: Tensor | None) -> tuple[Tensor, ...]:
+    """All that a decision gives (`engines.decision`)."""
+    context = model.think(inputs).context
+    chunk, finished = model.conclude(context, inputs, rng=cast(Any, noise))
+    places = found_in(context) if model.feels else ()
+    return (chunk, *(() if finished is None else (finished,)), *places)
 
 
 def flat(checkpoint: Checkpoint) -> tuple[Spoken, Decided]:

@@ -84,5 +84,4 @@ class ExportedPolicy:
         given = {**self._memory.see(observation), WORDS: self._words}
         if self._noise is not None:
             given[NOISE] = self._random.standard_normal((1, *self._noise), dtype=np.float32)
-        values, sure = self._engine.decide(given)
-        return self._memory.chunk(observation.stamp, values.astype(np.float64), sure)
+        return self._memory.chunk(observation.stamp, *self._engine.decide(given))

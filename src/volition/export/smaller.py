@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from volition.export.check import moments, shown
 from volition.export.engines import WORDS, Arrays, OnnxEngine
 from volition.export.export import put
@@ -57,8 +55,7 @@ def decide_all(checkpoint: Checkpoint, data: Path, observations: int, seed: int)
     for moment, memory, given in shown(checkpoint, moments(checkpoint, data, observations, seed), seed):
         if moment.first:
             engine.tell(moment.sentence)
-        values, sure = engine.decide(given)
-        memory.chunk(0.0, values.astype(np.float64), sure)
+        memory.chunk(0.0, *engine.decide(given))
 
 
 def recorded(folder: Folder, checkpoint: Checkpoint, data: Path, observations: int, seed: int) -> list[Arrays]:
@@ -67,8 +64,7 @@ def recorded(folder: Folder, checkpoint: Checkpoint, data: Path, observations: i
     speaker, found = Speaker(folder, engine), []
     for moment, memory, given in shown(checkpoint, moments(checkpoint, data, observations, seed), seed):
         full = {**given, WORDS: speaker.words(moment.sentence)}
-        values, sure = engine.decide(full)
-        memory.chunk(0.0, values.astype(np.float64), sure)
+        memory.chunk(0.0, *engine.decide(full))
         found.append(full)
     return found
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 
 from volition.errors import AssetError
-from volition.export.engines import NOISE, WORDS, Arrays
+from volition.export.engines import NOISE, WORDS, Arrays, Decision, decision
+from volition.export.flat import decided
 from volition.export.folder import LANGUAGE, POLICY, Folder
 from volition.model.checkpoint import Checkpoint
 from volition.model.inputs import Sentences
@@ -29,14 +30,13 @@ class EagerEngine:
     def tell(self, sentence: str) -> None:
         self._told: Sentences | None = self._model.read([sentence])
 
-    def decide(self, given: Arrays) -> tuple[np.ndarray, float | None]:
+    def decide(self, given: Arrays) -> Decision:
         if self._told is None:
             raise AssetError("EagerEngine was told no sentence; call tell before decide.")
         arrays = {name: value for name, value in given.items() if name not in (WORDS, NOISE)}
         noise = torch.from_numpy(given[NOISE]) if NOISE in given else None
         with torch.inference_mode():
-            chunk, finished = self._model.decide(inputs_of(arrays, self._told), rng=cast(Any, noise))
-        return chunk[0].numpy(), None if finished is None else float(finished[0])
+            return decision([one.numpy() for one in decided(self._model, inputs_of(arrays, self._told), noise)])
 
 
 class SavedEngine:
@@ -46,16 +46,18 @@ class SavedEngine:
         looks = folder.manifest.looks
         self._names = [f"image.{camera}" for camera in looks.cameras] + ["state", "seen", WORDS]
         self._names += ["done", "done_mask"] if looks.before else []
+        self._names += ["expected"] if looks.places else []
         self._names += [NOISE] if folder.manifest.noise else []
 
     def words(self, ids: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             return self._language(torch.from_numpy(ids)).numpy()
 
-    def decide(self, given: Arrays) -> tuple[np.ndarray, float | None]:
+    def decide(self, given: Arrays) -> Decision:
         with torch.inference_mode():
-            chunk, *rest = self._policy(*(torch.from_numpy(given[name]) for name in self._names))
-        return chunk[0].numpy(), float(rest[0][0]) if rest else None
+            return decision(
+                [one.numpy() for one in self._policy(*(torch.from_numpy(given[name]) for name in self._names))]
+            )
 
 
 def _script(path: Path) -> Callable[..., Any]:

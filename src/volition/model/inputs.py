@@ -61,6 +61,7 @@ class Inputs:
     done_mask: Tensor | None = None  # (B, H) bool
     task: Tensor | None = None  # (B,) long: which task it is, -1 where nobody said; None: nobody said at all
     shown: Shown | None = None
+    expected: Tensor | None = None  # (B, 2, 6) float: where the thing and the place should be (`body/whereabouts.py`)
 
     @property
     def size(self) -> int:
@@ -170,6 +171,7 @@ class Spots:
     places: Tensor | None = None  # (B, G, 3) m, pelvis frame: of the newest pictures together
     seen: Sightings | None = None
     meant: Names | None = None  # (B, G, .): what the words mean
+    there: Tensor | None = None  # (B, G) 0 to 1: how sure it is that they are in any picture
 
 
 @dataclass(frozen=True, kw_only=True)

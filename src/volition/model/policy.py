@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from volition.body.memory import IMAGE, LONG, SURE, Arrays, Looks, Memory
+from volition.body.whereabouts import ROLES
 from volition.errors import PolicyError
-from volition.model.checkpoint import Checkpoint, Design
+from volition.model.checkpoint import Checkpoint
 from volition.model.heads.guide import Guide, guide
-from volition.model.inputs import Inputs, Sentences, Shown, to
+from volition.model.inputs import Context, Inputs, Sentences, Shown, to
 from volition.model.uncertainty import Doubts
 from volition.robots.description import differences
 from volition.types import ActionChunk, ActionSpec, Ahead, Observation, RobotSpec
@@ -41,7 +42,7 @@ class LearnedPolicy:
         doubts: Doubts | None = None,
     ) -> None:
         self._design, self._codec, self._device, self._seed = checkpoint.design, checkpoint.codec, device, seed
-        looks = looks_of(checkpoint.design)
+        looks = looks_of(checkpoint)
         wrong = differences(checkpoint.robot, robot, action=self._codec.spec.name, cameras=looks.cameras)
         if wrong:
             raise PolicyError(f"This policy was taught on another robot: {'; '.join(wrong)}.")
@@ -81,18 +82,17 @@ class LearnedPolicy:
         more: dict[str, Any] = {} if leading is None else {"guide": leading}
         doubt = None
         with torch.inference_mode():
-            if self._doubts is None:
-                values, finished = self._decide(inputs, **more)
-            else:
-                context = self._model.think(inputs).context
-                values, finished = self._model.conclude(context, inputs, rng=self._random, **more)
+            context = self._context(inputs)
+            values, finished = self._model.conclude(context, inputs, rng=self._random, **more)
+            if self._doubts is not None:
                 doubt = self._doubts.measure(self._model, context, inputs)
         sure = None if finished is None else float(finished[0])
-        chunk = self._memory.chunk(observation.stamp, values[0].double().cpu().numpy(), sure)
+        places = [one[0].double().cpu().numpy() for one in found_in(context)]
+        chunk = self._memory.chunk(observation.stamp, values[0].double().cpu().numpy(), sure, *places)
         return chunk if doubt is None else replace(chunk, doubt=doubt)
 
-    def _decide(self, inputs: Inputs, **more: Any) -> tuple[Tensor, Tensor | None]:
-        return self._model.decide(inputs, rng=self._random, **more)
+    def _context(self, inputs: Inputs) -> Context:
+        return self._model.think(inputs).context
 
     def _guide(self, ahead: Ahead | None) -> Guide | None:
         """None where the model, or what is ahead, is not such that the one could go on from the other."""
@@ -103,15 +103,27 @@ class LearnedPolicy:
         return guide(known, ahead.fixed, self._design.shapes.chunk)
 
 
-def looks_of(design: Design) -> Looks:
+def found_in(context: Context) -> tuple[Tensor, Tensor] | tuple[()]:
+    """Where eyes found the thing and the place, whatever was expected, (B, 2, 3), and how sure they are that these are there (B, 2)."""
+    found = context.spots
+    if found is None or found.places is None or found.there is None:
+        return ()
+    return found.places[:, :ROLES], found.there[:, :ROLES]
+
+
+def looks_of(checkpoint: Checkpoint) -> Looks:
+    design = checkpoint.design
     shapes = design.shapes
-    return Looks(cameras=shapes.cameras, history=shapes.history, history_step=design.history_step, before=shapes.before)
+    return Looks(
+        cameras=shapes.cameras, history=shapes.history, history_step=design.history_step, before=shapes.before,
+        places=checkpoint.model.feels,
+    )  # fmt: skip
 
 
 def inputs_of(arrays: Arrays, told: Sentences, shown: Shown | None = None) -> Inputs:
     """What a Memory shows, as a model takes it."""
     images = {name.removeprefix(IMAGE): value for name, value in arrays.items() if name.startswith(IMAGE)}
-    done, mask = arrays.get("done"), arrays.get("done_mask")
+    done, mask, expected = arrays.get("done"), arrays.get("done_mask"), arrays.get("expected")
     return Inputs(
         images={camera: torch.from_numpy(value) for camera, value in images.items()},
         state=torch.from_numpy(arrays["state"]),
@@ -120,4 +132,5 @@ def inputs_of(arrays: Arrays, told: Sentences, shown: Shown | None = None) -> In
         done=None if done is None else torch.from_numpy(done),
         done_mask=None if mask is None else torch.from_numpy(mask),
         shown=shown,
+        expected=None if expected is None else torch.from_numpy(expected),
     )

@@ -74,7 +74,7 @@ class VLA(nn.Module):
         vision = self.views(inputs.images, inputs.seen, words.pooled, depth=inputs.depth)
         state = self.state(inputs)
         if isinstance(self.fusion, SpotsFusion):  # which knows where cameras are, by what the robot feels
-            context = self.fusion(vision, words, state, inputs.state[:, -1])
+            context = self.fusion(vision, words, state, inputs.state[:, -1], inputs.expected)
         else:
             context = self.fusion(vision, words, state)
         return Thought(vision=vision, words=words, state=state, context=context)

@@ -60,13 +60,18 @@ Hand = tuple[np.ndarray, np.ndarray, float]  # its grasp centre's position and o
 
 @dataclass(frozen=True, kw_only=True)
 class Reach:
-    """Where a hand is to go: position of its grasp centre and orientation, both in the pelvis frame; and how fast."""
+    """Where a hand is to go: position of its grasp centre and orientation, both in the pelvis frame; and how fast.
+
+    `steady`: its path begins where it was last sent, not where it is. A hand that is led by where it is swings with the base, which
+    no cup bears that is to be poured from; one that is stuck goes on being sent further.
+    """
 
     position: np.ndarray
     quaternion: np.ndarray = field(default_factory=lambda: IDENTITY)
     grasp: float = 0.0
     speed: float = 0.25  # m/s
     turning: float = TURNING  # rad/s
+    steady: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +138,7 @@ class Expert:
                 reach = Reach(position=held[0], quaternion=held[1], grasp=held[2])
             elif reach is None:
                 reach = Reach(position=READY[side], grasp=held[2])
-            path = _path(here, reach)
+            path = _path(held if reach.steady else here, reach)
             values[:, first : first + 7] = path
             self._sent[side] = (path[0, :3], from_rotvec(path[0, 3:6]), float(path[0, 6]))
         values[:, -3:] = intent.base
@@ -171,13 +176,12 @@ def _path(start: Hand, reach: Reach) -> np.ndarray:
     ahead = reach.position - position
     way, turn = np.linalg.norm(ahead), np.linalg.norm(between(quaternion, reach.quaternion))
     far, round_ = max(way / reach.speed, 1e-6), max(turn / reach.turning, 1e-6)  # s
-    if reach.turning >= TURNING:  # hands arrive and have turned together
-        far = round_ = max(far, round_)
-        lead = max(LEAD / far, min(NUDGE[0] / max(way, 1e-6), NUDGE[1] / max(turn, 1e-6)))
-        leads = lead, lead
-    else:  # a hand that leans slowly is kept in its place at its usual pace meanwhile
-        leads = max(LEAD / far, NUDGE[0] / max(way, 1e-6)), max(LEAD / round_, NUDGE[1] / max(turn, 1e-6))
-    gone, turned = (np.minimum(_TIMES / time + lead, 1.0) for time, lead in zip((far, round_), leads, strict=True))
+    if reach.steady:  # what it lags behind is in where it was sent; it is kept in its place while it leans
+        gone, turned = np.minimum(_TIMES / far, 1.0), np.minimum(_TIMES / round_, 1.0)
+    else:  # hands arrive and have turned together
+        both = max(far, round_)
+        lead = max(LEAD / both, min(NUDGE[0] / max(way, 1e-6), NUDGE[1] / max(turn, 1e-6)))
+        gone = turned = np.minimum(_TIMES / both + lead, 1.0)
     rows = np.empty((STEPS, 7))
     rows[:, :3] = position + gone[:, None] * ahead
     rows[:, 3:6] = to_rotvec(slerp(quaternion, reach.quaternion, turned))
@@ -230,9 +234,12 @@ class Frame:
     def world(self, point: np.ndarray) -> np.ndarray:
         return self.position + rotate(self.quaternion, point)
 
-    def reach(self, point: np.ndarray, heading: float, *, grasp: float, speed: float = 0.25) -> Reach:
+    def reach(
+        self, point: np.ndarray, heading: float, *, grasp: float, speed: float = 0.25, steady: bool = False
+    ) -> Reach:
         """A hand at a point of the world, upright, pointing along a heading of the world."""
-        return Reach(position=self.point(point), quaternion=self.turn(about_z(heading)), grasp=grasp, speed=speed)
+        turn = self.turn(about_z(heading))
+        return Reach(position=self.point(point), quaternion=turn, grasp=grasp, speed=speed, steady=steady)
 
 
 class Stepper:

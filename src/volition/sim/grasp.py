@@ -49,6 +49,7 @@ class SideGrasp:
             if joint.group == f"{side}_hand" and "thumb" not in joint.name
         ]
         self._phase = ""
+        self._left: np.ndarray | None = None  # where in the world the hand was when it began to let go
 
     def aim(self, heading: float) -> None:
         """Point along this heading of the world from now on."""
@@ -108,14 +109,17 @@ class SideGrasp:
         return "up first" if near and up < 0.4 * ABOVE * wide["up first"] else "above"
 
     def leave(self, state: RobotState) -> Hold:
-        """Let go, then back out along the fingers, then up."""
+        """Let go where it is, then back out along the fingers, then up."""
         frame = Frame(state)
         along, left, up = self.off()
+        if self._left is None:
+            self._left = self._stage.hand(self.side)[0]
         open_enough = float(np.abs(state.position[self._fingers]).max()) < 0.35
         if not open_enough and np.linalg.norm((along, left)) < 0.08:
-            return Hold(self._to(frame, along, up, left=left, grasp=0.0, speed=SLOW), "opening")
+            return Hold(frame.reach(self._left, self.heading, grasp=0.0, speed=SLOW), "opening")
         if along > -BEHIND + 0.015 and up < 0.6 * ABOVE:
-            return Hold(self._to(frame, -BEHIND - 0.01, up, left=left, grasp=0.0, speed=0.2), "backing out")
+            line = float(rotate_inverse(self._turn, self._left - self.point)[1])
+            return Hold(self._to(frame, -BEHIND - 0.01, up, left=line, grasp=0.0, speed=0.2), "backing out")
         return Hold(self._to(frame, -BEHIND, ABOVE, grasp=0.0, speed=FAST), "away")
 
     def _to(self, frame: Frame, along: float, up: float, *, grasp: float, speed: float, left: float = 0.0) -> Reach:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from volition.body.mounts import Mount
+from volition.body.whereabouts import SURE
 from volition.errors import ContractError
 from volition.model.fusion.hands import ROLES, Hands
 from volition.model.fusion.named import Named
@@ -135,15 +136,27 @@ class SpotsFusion(nn.Module):
         self.register_buffer("middles", middles, persistent=False)
         self.register_buffer("about", (torch.cdist(middles, middles) < _WINDOW).float(), persistent=False)  # (P, P)
 
-    def forward(self, vision: Tensor, words: Words, state: Tensor, numbers: Tensor | None = None) -> Context:
-        """`numbers` (B, N): what the robot feels now, as the state encoder is given it; needed with `places`."""
+    def forward(
+        self,
+        vision: Tensor,
+        words: Words,
+        state: Tensor,
+        numbers: Tensor | None = None,
+        expected: Tensor | None = None,
+    ) -> Context:
+        """`numbers` (B, N): what the robot feels now, as the state encoder is given it; needed with `places`. `expected`
+        (B, ROLES, 6): where the thing and the place should be by what was seen before, for hands that go by places."""
         self.sizes.check(vision, words, state)
         look = self._look(self._seen(vision, self.pictures), words, state, numbers)
         if self.hands is not None:
             assert look.away is not None
             assert numbers is not None
-            there = 1 - (1 - look.sure[:, self._newest, :, 0]).prod(dim=1)  # in any picture
-            away = look.away.unflatten(-1, (-1, 3)) * UNIT
+            assert self.places is not None
+            there, away = look.there, look.away.unflatten(-1, (-1, 3)) * UNIT
+            if expected is not None:
+                assert look.spots.places is not None
+                places, there = believed(look.spots.places, there, expected)
+                away = self.places.away(places, numbers)
             return self._led(away, there, self.told(words, look.spots.meant), state, numbers, look.spots)
         assert self.glance is not None
         assert self.layers is not None
@@ -186,10 +199,10 @@ class SpotsFusion(nn.Module):
             places, away = self.places(
                 points[:, newest], sure[:, newest], guess, numbers, None if far is None else far[:, newest]
             )
-        spots = self._taught(
-            heat, points, self._sightings(seen, None if numbers is None else numbers[::questions]), meant, places
-        )
-        return _Look(spots=spots, sure=sure, found=found, whole=whole, told=told, felt=felt, away=away)
+        sightings = self._sightings(seen, None if numbers is None else numbers[::questions])
+        there = 1 - (1 - sure[:, self._newest, :, 0]).prod(dim=1)  # in any picture
+        spots = replace(self._taught(heat, points, sightings, meant, places), there=there[:, : self.config.things])
+        return _Look(spots=spots, there=there, found=found, whole=whole, told=told, felt=felt, away=away)
 
     @property
     def _newest(self) -> slice:
@@ -406,12 +419,25 @@ class _Look:
     """What was found where, for (B) rows: of S spots in U pictures."""
 
     spots: Spots
-    sure: Tensor  # (B, U, S, 1)
+    there: Tensor  # (B, S)
     found: Tensor  # (B, U, S, F)
     whole: Tensor  # (B, U, D)
     told: Tensor
     felt: Tensor
     away: Tensor | None  # (B, S * V * 3)
+
+
+def believed(places: Tensor, there: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
+    """Places (B, G, 3) and how sure it is that they are there (B, G), by what is seen now and by what is expected of the first of them."""
+    with torch.autocast(places.device.type, enabled=False):
+        first = slice(expected.shape[1])
+        places, there, expected = places.float(), there.float(), expected.float()
+        at, share, gate, known = expected.split([3, 1, 1, 1], dim=-1)
+        new = places[:, first] - at
+        near = (new.norm(dim=-1, keepdim=True) < gate) & (there[:, first, None] >= SURE)
+        at = torch.where((known > 0) | near, at + share * near * new, places[:, first])
+        there = torch.cat([torch.maximum(there[:, first], known.squeeze(-1)), there[:, expected.shape[1] :]], dim=1)
+        return torch.cat([at, places[:, expected.shape[1] :]], dim=1), there
 
 
 def _asked(values: Tensor, questions: int) -> Tensor:

@@ -28,7 +28,8 @@ LIFT = 0.16  # m, how high a cup is carried over the table: a walking robot sway
 OVER = 0.12  # m, the hand over the bowl's rim while it pours: the cup's foot clears the rim on its way round
 BESIDE, UNDER = 0.22, 0.056  # m: a cup so near to the bowl is under the hand's back, and the hand needs so much over it
 SHORT = 0.035  # m, how far before the bowl's middle the lip is: beads leave it with some speed
-EMPTYING = 2.05  # rad: leaning so far a cup holds nothing
+EMPTYING = 2.25  # rad: leaning so far a cup holds nothing but what has jammed, which
+ROCK, EVERY = 0.4, 0.4  # rad, s: rocking so far, to and fro, gets out
 STIFF = 1.8  # of a position error: an arm under load stops a little short of where it is sent
 LEANING = 0.3  # rad: a cup that leans so far does not stand on the table
 STEEP = 1.3  # rad: up to here nothing comes out
@@ -207,7 +208,7 @@ class PourPlan:
         self._lifted |= bool(hand[2] > self._cup.position[2] + GRIP + LIFT - 0.03) or self._leans() > LEANING
         if not self._lifted:
             high = up(self._cup.position[2] + GRIP + LIFT - hand[2])
-            reach = Frame(state).reach(hand + high, grasp.heading, grasp=1.0, speed=0.2)
+            reach = Frame(state).reach(hand + high, grasp.heading, grasp=1.0, speed=0.2, steady=True)
             return Intent(hands={grasp.side: reach}, note="lifting")
         return self._set_down(state, grasp, hand) if self._emptied else self._pour(state, grasp, hand)
 
@@ -229,14 +230,20 @@ class PourPlan:
         if not self._leaning:
             if off > 0.03:  # over the bowl first, then down to it
                 goal[2] = self._cup.position[2] + GRIP + LIFT
-            return Intent(hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.2)}, note="over the bowl")
-        turn = from_rotvec(np.array([outward * EMPTYING, 0.0, 0.0]))
+            return Intent(
+                hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.2, steady=True)}, note="over the bowl"
+            )
+        leans = self._leans()
+        rocking = leans > EMPTYING - ROCK
+        lean = EMPTYING - ROCK * (rocking and int(state.stamp / EVERY) % 2)
+        turn = from_rotvec(np.array([outward * lean, 0.0, 0.0]))
         reach = Reach(
             position=frame.point(goal),
             quaternion=frame.turn(multiply(about_z(grasp.heading), turn)),
             grasp=1.0,
             speed=0.2,
-            turning=TIPPING if self._leans() < STEEP else POURING,
+            turning=TIPPING if leans < STEEP or rocking else POURING,
+            steady=True,
         )
         return Intent(hands={side: reach}, note="pouring")
 
@@ -263,10 +270,15 @@ class PourPlan:
         self._leaning = over < (0.03 if self._leaning else 0.012)  # here: lowering
         if not self._leaning:
             goal[2] = high
-            return Intent(hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.2)}, note="to a free place")
+            return Intent(
+                hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.2, steady=True)},
+                note="to a free place",
+            )
         if here[2] > spot[2] + 0.006:
             goal[2] -= 0.004
-            return Intent(hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.1)}, note="setting down")
+            return Intent(
+                hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.1, steady=True)}, note="setting down"
+            )
         self._released = True
         return Intent(hands={side: grasp.leave(state).reach}, note="letting go")
 
@@ -274,7 +286,7 @@ class PourPlan:
         """The cup upright before the robot, while that walks or waits."""
         high = self._cup.position[2] + GRIP + LIFT - state.base_position[2]
         held = np.array([SPOT[0] - 0.04, mirror(grasp.side) * SPOT[1], high])
-        reach = Reach(position=held, quaternion=about_z(grasp.heading), grasp=1.0, speed=0.2)
+        reach = Reach(position=held, quaternion=about_z(grasp.heading), grasp=1.0, speed=0.2, steady=True)
         return Intent(hands={grasp.side: reach}, base=base, note=note)
 
     def _side(self, state: RobotState) -> str:
