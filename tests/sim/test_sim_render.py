@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import subprocess
 import sys
@@ -253,3 +254,31 @@ def test_a_renderer_draws_the_same_in_the_context_that_another_left_as_in_its_ow
     again.close()
     beside.close()
     np.testing.assert_array_equal(render.Renderer(model, data, sizes=size).camera("eye"), first)
+
+
+def test_renderers_that_are_collected_while_another_is_made_leave_it_its_context(monkeypatch):
+    """Whoever drops them in a cycle does not know when they go: it may be in the midst of the next one's making."""
+    model = mujoco.MjModel.from_xml_string(render._SCENE)
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    sizes = {"eye": (48, 48)}
+    with_one = render.Renderer(model, data, sizes=sizes)
+    wanted = with_one.camera("eye")
+    with_one.close()
+    dropped = [render.Renderer(model, data, sizes=sizes) for _ in range(3)]
+    for one in dropped:
+        one.itself = one
+    del dropped, one
+    scene = mujoco.MjvScene
+
+    def collecting(*given, **more):
+        gc.collect()
+        return scene(*given, **more)
+
+    monkeypatch.setattr(mujoco, "MjvScene", collecting)
+    made = render.Renderer(model, data, sizes=sizes)
+    np.testing.assert_array_equal(made.camera("eye"), wanted)
+    assert len(render._idle.dead) >= 3
+    made.close()
+    render.Renderer(model, data, sizes=sizes).close()
+    assert not render._idle.dead

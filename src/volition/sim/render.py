@@ -67,6 +67,8 @@ class Renderer:
         height, width = (max(size[axis] for size in sizes.values()) for axis in (0, 1))
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height
         self._kind = (name or backend(), width, height, os.getpid())
+        _idle.bury()
+        self._grave = _idle.dead
         self._gl = _idle.contexts.pop(self._kind, None) or _context(*self._kind[:3])
         self._gl.make_current()
         self._scene = mujoco.MjvScene(model, maxgeom=2000)
@@ -101,18 +103,17 @@ class Renderer:
         return self._draw(*self._sizes[name])
 
     def close(self) -> None:
-        """Free what it holds, and leave the context to the next renderer. Freed in any other context, the numbers of its
-        textures and buffers would be another renderer's."""
+        """Free what it holds, and leave the context to the next renderer."""
         if self._open:
             self._open = False
-            self._gl.make_current()
-            self._mujoco.free()
-            if _idle.contexts.setdefault(self._kind, self._gl) is not self._gl:
-                self._gl.free()
+            _idle.leave(self._kind, self._gl, self._mujoco)
 
     def __del__(self) -> None:
+        """Collected at any moment, in any thread: while another renderer is being made, its context must stay the current one. So the
+        thread that made this one frees it before it makes the next."""
         if getattr(self, "_open", False) and not sys.is_finalizing():
-            self.close()
+            self._open = False
+            self._grave.append((self._kind, self._gl, self._mujoco))
 
     def _out_of_view(self, camera: int, aspect: float) -> np.ndarray:
         """Which geoms cannot be in the picture: MuJoCo draws all, and without a GPU unseen triangles cost as much as seen ones."""
@@ -147,12 +148,27 @@ class Renderer:
         return np.ascontiguousarray(picture[::-1])
 
 
+_Kind = tuple[str, int, int, int]  # backend, width, height, process
+
+
 class _Idle(threading.local):
     """Contexts that closed renderers have left to the next one of their kind, thread and process: the first pictures of
     a new context cost 150 ms of processor time, a twentieth of a short episode."""
 
     def __init__(self) -> None:
-        self.contexts: dict[tuple[str, int, int, int], Any] = {}
+        self.contexts: dict[_Kind, Any] = {}
+        self.dead: list[tuple[_Kind, Any, mujoco.MjrContext]] = []  # of renderers that nobody closed
+
+    def leave(self, kind: _Kind, gl: Any, drawn: mujoco.MjrContext) -> None:
+        """Freed in any other context, the numbers of its textures and buffers would be another renderer's."""
+        gl.make_current()
+        drawn.free()
+        if self.contexts.setdefault(kind, gl) is not gl:
+            gl.free()
+
+    def bury(self) -> None:
+        while self.dead:
+            self.leave(*self.dead.pop())
 
 
 _idle = _Idle()
