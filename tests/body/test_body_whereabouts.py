@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from volition.body.proprioception import Proprioception
-from volition.body.whereabouts import AGAIN, GATE, KNOWN, LONG, ROLES, SETTLE, SINCE, Whereabouts, since
+from volition.body.whereabouts import AGAIN, GATE, KNOWN, LONG, ROLES, SETTLE, Whereabouts
 from volition.robots.g1 import g1
 
 NAMES = Proprioception(g1(64)).names
@@ -148,45 +148,3 @@ def test_hands_that_hold_nothing_take_nothing_along(run: Run, closed: float) -> 
 def test_who_was_not_asked_for_long_knows_nothing(run: Run, passed: float) -> None:
     run.look(THING, count=SETTLE)
     assert run.expect(passed)[0, 5] == 0.0
-
-
-def test_what_has_changed_is_how_far_it_turned_and_how_far_the_thing_has_gone(run: Run) -> None:
-    run.look(THING, count=SETTLE)
-    np.testing.assert_array_equal(run.one.since(), np.zeros(SINCE))
-    for _ in range(5):
-        run.expect(base_turn=0.2)
-    np.testing.assert_allclose(run.one.since(), [0.1, 0.0, 0.0, 0.0], atol=1e-9)
-    begun = THING + np.array([0.0, 0.0, 0.75])  # of a pelvis so high
-    gone = np.array([-0.05, 0.0, 0.0])  # by the robot's own first frame
-    for _ in range(60):
-        here = run.one._way.here(begun + gone)
-        run.expect()
-        run.one.found(np.stack([here, PLACE]), SURE)
-    cosine, sine = math.cos(0.1), math.sin(0.1)
-    np.testing.assert_allclose(run.one.since(), [0.1, -0.05 * cosine, 0.05 * sine, 0.0], atol=1e-3)
-
-
-def test_what_was_found_elsewhere_after_all_has_not_gone_there(run: Run) -> None:
-    run.look(THING, count=SETTLE)
-    run.look(THING + ASTRAY, count=AGAIN)
-    np.testing.assert_allclose(run.one.since(), np.zeros(SINCE), atol=1e-9)
-
-
-def test_a_recorded_episode_says_what_has_changed_as_a_run_does(run: Run) -> None:
-    """The thing is pulled 3 mm a frame, the robot turns and walks; eyes find it where it is."""
-    frames, states, places = 40, [], []
-    true = Whereabouts(NAMES)._way
-    for frame in range(frames):
-        state = felt(base_forward=0.05, base_left=0.02, base_turn=0.1, base_roll=0.02)
-        true.go(state, DT if frame else 0.0)
-        states.append(state)
-        places.append(true.here(THING - [0.003 * max(frame - 5, 0), 0.0, 0.0]))
-    recorded = since(NAMES, np.array(states), np.array(places), DT)
-    assert recorded.shape == (frames, SINCE)
-    np.testing.assert_array_equal(recorded[0], 0.0)
-    for state, place in zip(states, places, strict=True):
-        run.stamp += DT
-        run.one.expect(state, run.stamp)
-        run.one.found(np.stack([place, PLACE]), SURE)
-    np.testing.assert_allclose(run.one.since(), recorded[-1], atol=0.012)  # what is believed lags behind what moves
-    assert recorded[-1, 1] < -0.08

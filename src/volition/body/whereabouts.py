@@ -1,8 +1,7 @@
 """Where the thing and the place are, by all that eyes have found of them so far: eyes err for moments, things stand still.
 
-    what the robot feels --Way--> Whereabouts.expect -> where each is now, as far as anybody knows, and what has changed since it was told
+    what the robot feels --how far it went since--> Whereabouts.expect -> where each is now, as far as anybody knows
     a model blends that with what its eyes find --> hands;   what they found -> Whereabouts.found
-    a recorded episode --since--> what has changed by each of its frames, for training
 
 What stands on a table stays there while the robot sways and walks; what is in a hand goes with it. So a place that eyes find
 far from where it was is not believed until they find it there again and again. It is known how far the robot went by its odometry's
@@ -21,7 +20,6 @@ from volition.transforms.rotation import from_rotvec, multiply, rotate, rotate_i
 
 ROLES = 2  # the thing and the place
 KNOWN = 6  # numbers of what is expected of each: x, y, z (m), how much is believed of a new look, how near it must be (m), whether it is known
-SINCE = 4  # numbers of what has changed since it was told: how far the robot has turned (rad), how far the thing has gone (m, pelvis frame)
 SIDES = ("left", "right")
 SHARE = (0.3, 0.05)  # of a new look: drawers move while they are pulled, places do not move
 GATE = (0.06, 0.04)  # m: what is found farther off is not believed at once
@@ -40,13 +38,13 @@ class Whereabouts:
 
     def __init__(self, names: Sequence[str]) -> None:
         """`names`: of the numbers that the robot feels."""
-        self._names = tuple(names)
+        self._base = [names.index(f"base.{one}") for one in ("forward", "left", "turn", "roll", "pitch", "height")]
         self._hands = {side: [names.index(f"{side}.{one}") for one in ("x", "y", "z", "rx", "ry", "rz", "closed")] for side in SIDES}  # fmt: skip
         self.reset()
 
     def reset(self) -> None:
         self._stamp = -math.inf
-        self._way = Way(self._names)
+        self._origin, self._heading = np.zeros(2), 0.0  # where the robot is, from where it began
         self._tracks = [_Track(share, gate) for share, gate in zip(SHARE, GATE, strict=True)]
         self._holds: dict[str, int] = dict.fromkeys(SIDES, 0)
         self._held: tuple[str, np.ndarray] | None = None  # by which hand, and where in it
@@ -58,32 +56,37 @@ class Whereabouts:
             self.reset()
             passed = 0.0
         self._stamp = stamp
-        self._way.go(felt, passed)
+        forward, left, turn, roll, pitch, height = felt[self._base]
+        self._heading += turn * passed
+        cosine, sine = math.cos(self._heading), math.sin(self._heading)
+        self._origin = self._origin + passed * np.array(
+            [cosine * forward - sine * left, sine * forward + cosine * left]
+        )
+        self._pelvis = np.array([*self._origin, height])
+        self._turned = _turned(roll, pitch, self._heading)
         self._carry(felt)
         rows = []
         for role, track in enumerate(self._tracks):
             carried = role == 0 and self._held is not None
-            rows.append([*self._way.here(track.at), 0.0 if carried else track.share, track.gate, float(track.known)])
+            rows.append([*self._point(track.at), 0.0 if carried else track.share, track.gate, float(track.known)])
         return np.array(rows)
 
     def found(self, places: np.ndarray, sure: np.ndarray) -> None:
         """What eyes found at the moment expected last: (ROLES, 3) in the pelvis frame, and how sure they are that it is there, (ROLES,)."""
         for role, track in enumerate(self._tracks):
             if sure[role] >= SURE and not (role == 0 and self._held is not None):
-                track.see(self._way.world(places[role]))
+                track.see(self._pelvis + rotate(self._turned, places[role]))
 
-    def since(self) -> np.ndarray:
-        """What has changed by now, (SINCE,)."""
-        thing = self._tracks[0]
-        return self._way.since(thing.at - thing.began if thing.known else np.zeros(3))
+    def _point(self, world: np.ndarray) -> np.ndarray:
+        return rotate_inverse(self._turned, world - self._pelvis)
 
     def _carry(self, felt: np.ndarray) -> None:
         """What is in a hand goes with it, until the hand opens or closes on nothing."""
         thing = self._tracks[0]
         for side, columns in self._hands.items():
             *pose, closed = felt[columns]
-            hand = self._way.world(np.array(pose[:3]))
-            turned = multiply(self._way.turned, from_rotvec(np.array(pose[3:])))
+            hand = self._pelvis + rotate(self._turned, np.array(pose[:3]))
+            turned = multiply(self._turned, from_rotvec(np.array(pose[3:])))
             holding = HOLDING[0] < closed < HOLDING[1]
             if self._held is not None and self._held[0] == side:
                 thing.put(hand + rotate(turned, self._held[1]))
@@ -101,7 +104,7 @@ class _Track:
 
     def __init__(self, share: float, gate: float) -> None:
         self._share, self._gate = share, gate
-        self.at = self.began = np.zeros(3)
+        self.at = np.zeros(3)
         self._looks: deque[np.ndarray] = deque(maxlen=AGAIN)
         self._count = 0
 
@@ -126,54 +129,13 @@ class _Track:
         self._looks.append(look)
         self._count += 1
         if self._count <= SETTLE:
-            self.at = self.began = np.median(self._looks, axis=0)
+            self.at = np.median(self._looks, axis=0)
         elif np.linalg.norm(look - self.at) < self._gate:
             self.at = self.at + self._share * (look - self.at)
         elif len(self._looks) == AGAIN:
             middle = np.median(self._looks, axis=0)
             if (np.linalg.norm(np.array(self._looks) - middle, axis=1) < TIGHT).mean() >= MOST:
-                self.at = self.began = middle
-
-
-class Way:
-    """How the robot went, by its odometry's velocity, in a world that begins where it was told."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._base = [names.index(f"base.{one}") for one in ("forward", "left", "turn", "roll", "pitch", "height")]
-        self._origin, self._heading = np.zeros(2), 0.0
-
-    def go(self, felt: np.ndarray, passed: float) -> None:
-        """It feels this (S,) after so many seconds."""
-        forward, left, turn, roll, pitch, height = felt[self._base]
-        self._heading += turn * passed
-        cosine, sine = math.cos(self._heading), math.sin(self._heading)
-        went = np.array([cosine * forward - sine * left, sine * forward + cosine * left])
-        self._origin = self._origin + passed * went
-        self._pelvis = np.array([*self._origin, height])
-        self.turned = _turned(roll, pitch, self._heading)
-
-    def world(self, point: np.ndarray) -> np.ndarray:
-        """A point of the pelvis frame."""
-        return self._pelvis + rotate(self.turned, point)
-
-    def here(self, world: np.ndarray) -> np.ndarray:
-        """The inverse of `world`."""
-        return rotate_inverse(self.turned, world - self._pelvis)
-
-    def since(self, gone: np.ndarray) -> np.ndarray:
-        """(SINCE,), if the thing has gone so far in the world."""
-        return np.array([self._heading, *rotate_inverse(self.turned, gone)])
-
-
-def since(names: Sequence[str], felt: np.ndarray, thing: np.ndarray, dt: float) -> np.ndarray:
-    """What has changed since the first of T frames, (T, SINCE): `felt` (T, S), `thing` (T, 3) where it is in the pelvis frame."""
-    way, found, began = Way(names), np.zeros((len(felt), SINCE)), np.zeros(3)
-    for frame, (one, at) in enumerate(zip(felt, thing, strict=True)):
-        way.go(one, dt if frame else 0.0)
-        if not frame:
-            began = way.world(at)
-        found[frame] = way.since(way.world(at) - began)
-    return found
+                self.at = middle
 
 
 def _turned(roll: float, pitch: float, heading: float) -> np.ndarray:

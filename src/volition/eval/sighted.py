@@ -47,5 +47,5 @@ class Sighted(LearnedPolicy):
         places = torch.tensor(self._stage.in_pelvis(np.array(points)), dtype=torch.float32, device=inputs.state.device)
         present = torch.tensor([[float(bool(name)) for name in names]], device=inputs.state.device)
         return self._fusion.feel(
-            places[None], present, self._fusion.told(thought.words), thought.state, inputs.state[:, -1], inputs.since
+            places[None], present, self._fusion.told(thought.words), thought.state, inputs.state[:, -1]
         )

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from volition.body.memory import IMAGE
-from volition.body.whereabouts import KNOWN, ROLES, SINCE
+from volition.body.whereabouts import KNOWN, ROLES
 from volition.errors import VolitionError
 from volition.export.engines import NOISE, WORDS
 from volition.model.checkpoint import Checkpoint
@@ -56,7 +56,7 @@ class Decided(nn.Module):
         shapes = checkpoint.design.shapes
         self.names = [*(IMAGE + camera for camera in shapes.cameras), "state", "seen", WORDS]
         self.names += ["done", "done_mask"] if shapes.before else []
-        self.names += ["expected", "since"] if model.feels else []
+        self.names += ["expected"] if model.feels else []
         self.noise = (shapes.chunk, shapes.actions) if draws(model) else None
         self.names += [NOISE] if self.noise else []
 
@@ -72,7 +72,6 @@ class Decided(nn.Module):
             done=named.get("done"),
             done_mask=named.get("done_mask"),
             expected=named.get("expected"),
-            since=named.get("since"),
         )
         return decided(self.model, inputs, noise)
 
@@ -94,7 +93,7 @@ class Decided(nn.Module):
             made["done"] = normal(1, shapes.before, shapes.actions)
             made["done_mask"] = torch.ones(1, shapes.before, dtype=torch.bool)
         if self.model.feels:
-            made |= {"expected": normal(1, ROLES, KNOWN), "since": normal(1, SINCE)}
+            made["expected"] = normal(1, ROLES, KNOWN)
         if self.noise:
             made[NOISE] = normal(1, *self.noise)
         return tuple(made[name] for name in self.names)

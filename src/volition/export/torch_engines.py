@@ -46,7 +46,7 @@ class SavedEngine:
         looks = folder.manifest.looks
         self._names = [f"image.{camera}" for camera in looks.cameras] + ["state", "seen", WORDS]
         self._names += ["done", "done_mask"] if looks.before else []
-        self._names += ["expected", "since"] if looks.places else []
+        self._names += ["expected"] if looks.places else []
         self._names += [NOISE] if folder.manifest.noise else []
 
     def words(self, ids: np.ndarray) -> np.ndarray:

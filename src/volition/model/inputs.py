@@ -62,7 +62,6 @@ class Inputs:
     task: Tensor | None = None  # (B,) long: which task it is, -1 where nobody said; None: nobody said at all
     shown: Shown | None = None
     expected: Tensor | None = None  # (B, 2, 6) float: where the thing and the place should be (`body/whereabouts.py`)
-    since: Tensor | None = None  # (B, 4) float: how far the robot has turned and the thing has gone since it was told
 
     @property
     def size(self) -> int:
@@ -128,7 +127,6 @@ class Felt:
     present: Tensor  # (B, R, G) bool
     actions: Tensor  # (B, R, K, A) float
     real: Tensor  # (B, R, K) bool
-    since: Tensor  # (B, R, 4) float: as in Inputs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -123,14 +123,14 @@ def looks_of(checkpoint: Checkpoint) -> Looks:
 def inputs_of(arrays: Arrays, told: Sentences, shown: Shown | None = None) -> Inputs:
     """What a Memory shows, as a model takes it."""
     images = {name.removeprefix(IMAGE): value for name, value in arrays.items() if name.startswith(IMAGE)}
-    more = {
-        name: torch.from_numpy(arrays[name]) for name in ("done", "done_mask", "expected", "since") if name in arrays
-    }
+    done, mask, expected = arrays.get("done"), arrays.get("done_mask"), arrays.get("expected")
     return Inputs(
         images={camera: torch.from_numpy(value) for camera, value in images.items()},
         state=torch.from_numpy(arrays["state"]),
         seen=torch.from_numpy(arrays["seen"]),
         sentences=told,
+        done=None if done is None else torch.from_numpy(done),
+        done_mask=None if mask is None else torch.from_numpy(mask),
         shown=shown,
-        **more,
+        expected=None if expected is None else torch.from_numpy(expected),
     )

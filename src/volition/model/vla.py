@@ -74,7 +74,7 @@ class VLA(nn.Module):
         vision = self.views(inputs.images, inputs.seen, words.pooled, depth=inputs.depth)
         state = self.state(inputs)
         if isinstance(self.fusion, SpotsFusion):  # which knows where cameras are, by what the robot feels
-            context = self.fusion(vision, words, state, inputs.state[:, -1], inputs.expected, inputs.since)
+            context = self.fusion(vision, words, state, inputs.state[:, -1], inputs.expected)
         else:
             context = self.fusion(vision, words, state)
         return Thought(vision=vision, words=words, state=state, context=context)
@@ -133,13 +133,11 @@ class VLA(nn.Module):
 
     def _feel(self, words: Words, inputs: Inputs, felt: Felt, rng: torch.Generator | None) -> dict[str, Tensor]:
         count = felt.state.shape[1]
-        state, positions, present, since = (
-            one.flatten(0, 1) for one in (felt.state, felt.positions, felt.present, felt.since)
-        )
+        state, positions, present = (one.flatten(0, 1) for one in (felt.state, felt.positions, felt.present))
         here = replace(inputs, images={}, state=state[:, None], seen=torch.ones_like(state[:, :1], dtype=torch.bool))
         fusion = cast(SpotsFusion, self.fusion)
         told = fusion.told(words).repeat_interleave(count, dim=0)
-        context = fusion.feel(positions, present, told, self.state(here), state, since)
+        context = fusion.feel(positions, present, told, self.state(here), state)
         targets = Targets(actions=felt.actions.flatten(0, 1), real=felt.real.flatten(0, 1))
         return {f"felt_{name}": term for name, term in self.head.loss(context, targets, rng=rng).items()}
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from volition.body.whereabouts import SINCE, since
 from volition.data.augment import Augmentation
 from volition.data.feature import ACTION, IMAGES, LOOK, STATE, TRUTH, TRUTH_CELLS, TRUTH_THINGS
 from volition.data.loader import Loader, LoaderConfig
@@ -154,7 +153,6 @@ class Batches:
         self._scenes: dict[int, Scene] = {}
         self._encounters: dict[int, Scene] = {}
         self._kinds: dict[int, np.ndarray] = {}
-        self._changed: dict[tuple[int, int], np.ndarray] = {}
         self._all_meant: dict[tuple[int, int, bool], np.ndarray] = {}
         self._windows = config.windows(dataset)
         self._truth = (
@@ -224,7 +222,6 @@ class Batches:
             )
         if self.config.felt and self._known:
             words |= self._felt(episode, info, step, late, rng)
-            words["since"] = self._since(episode, info, step)[int(sample["frame"])]
         meant = self._meant(episode, info, int(sample["frame"]), step, late)
         return {**sample, **words, "late": np.bool_(late), "meant": meant}
 
@@ -246,23 +243,7 @@ class Batches:
             FELT + "present": truth[frames][:, there] > 0.5,
             FELT + "actions": actions[np.minimum(ahead, len(actions) - 1)].astype(np.float64),
             FELT + "real": self._meant_all(episode, info, step, late)[frames],
-            FELT + "since": self._since(episode, info, step)[frames],
         }
-
-    def _since(self, episode: int, info: Mapping[str, Any], step: int) -> np.ndarray:
-        """What has changed since a step began, of every frame of an episode (T, SINCE), worked out once; nothing before it began, nor in looks,
-        whose frames do not follow each other."""
-        if (episode, step) not in self._changed:
-            numbers = self.dataset.numbers(episode, (STATE, TRUTH))
-            truth, names = numbers[TRUTH].astype(np.float64), self.codec.states.names
-            changed = np.zeros((len(truth), SINCE))
-            begin = int(np.argmax(truth[:, self._truth["step"]] == step))
-            if not info.get(LOOK) and "base.turn" in names:
-                thing = truth[begin:, [self._truth[f"{ROLES[0]}.{axis}"] for axis in "xyz"]]
-                felt = numbers[STATE][begin:].astype(np.float64)
-                changed[begin:] = since(names, felt, thing, 1.0 / self.dataset.fps)
-            self._changed[episode, step] = changed
-        return self._changed[episode, step]
 
     def _anew(self, info: Mapping[str, Any], sample: Sample, rng: np.random.Generator) -> dict[str, Any]:
         """A frame of a scene for the primitives, asked something anew: the same picture, other words, another answer."""
@@ -388,7 +369,6 @@ class Batches:
             present=torch.from_numpy(batch[FELT + "present"]),
             actions=as_float(self.codec.encode(batch[FELT + "actions"], state)),
             real=torch.from_numpy(batch[FELT + "real"]),
-            since=as_float(batch[FELT + "since"]),
         )
 
     def _tensors(self, batch: Sample) -> tuple[Inputs, Targets]:
@@ -403,7 +383,6 @@ class Batches:
             done=as_float(self.codec.encode(batch[BEFORE + column], now)) if self.config.before else None,
             done_mask=torch.from_numpy(~batch[BEFORE_PAD]) if self.config.before else None,
             shown=shown_of(batch) if self.config.shown else None,
-            since=as_float(batch["since"]) if "since" in batch else None,
         )
         targets = Targets(
             actions=as_float(self.codec.encode(batch[column], now)),

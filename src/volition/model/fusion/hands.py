@@ -21,29 +21,20 @@ _FAR = 8.0
 
 class Hands(nn.Module):
     def __init__(
-        self,
-        *,
-        cameras: int,
-        told: int,
-        words: int,
-        state: int,
-        felt: int,
-        width: int,
-        hidden: Sequence[int],
-        since: int = 0,
+        self, *, cameras: int, told: int, words: int, state: int, felt: int, width: int, hidden: Sequence[int]
     ) -> None:
-        """`told` and `state` as they come in, `words` and `felt` what becomes of them; `since`: numbers of what has changed."""
+        """`told` and `state` as they come in, `words` and `felt` what becomes of them."""
         super().__init__()
         self.words = nn.Sequential(nn.Linear(told, words), nn.LayerNorm(words))
         self.state = nn.Sequential(nn.Linear(state, felt), nn.LayerNorm(felt))
-        numbers = ROLES * (7 * cameras + 1) + words + felt + 2 * since
+        numbers = ROLES * (7 * cameras + 1) + words + felt
         layers: list[nn.Module] = []
         for size in hidden:
             layers += [nn.Linear(numbers, size), nn.GELU()]
             numbers = size
         self.layers = nn.Sequential(*layers, nn.Linear(numbers, width))
 
-    def forward(self, away: Tensor, there: Tensor, told: Tensor, state: Tensor, since: Tensor | None = None) -> Tensor:
+    def forward(self, away: Tensor, there: Tensor, told: Tensor, state: Tensor) -> Tensor:
         """`told` (B, .) of the words; `away` in metres; `there` 0 to 1: how sure it is that there is such a thing at all. State (B, M, D)."""
         away, there = away[:, :ROLES], there[:, :ROLES]
         far = away.norm(dim=-1, keepdim=True)
@@ -51,6 +42,4 @@ class Hands(nn.Module):
         found = torch.cat(parts, dim=-1).flatten(2) * there.unsqueeze(-1)  # (B, ROLES, V * 7)
         known = torch.cat([found, there.unsqueeze(-1)], dim=-1).flatten(1)
         words, felt = self.words(told), self.state(state.flatten(1))
-        changed = () if since is None else ((since / _COARSE).clamp(-_FAR, _FAR), torch.tanh(since / _FINE))
-        parts = [known.to(words.dtype), words, felt, *(one.to(words.dtype) for one in changed)]
-        return self.layers(torch.cat(parts, dim=-1))
+        return self.layers(torch.cat([known.to(words.dtype), words, felt], dim=-1))

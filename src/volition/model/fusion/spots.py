@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from volition.body.mounts import Mount
-from volition.body.whereabouts import SINCE, SURE
+from volition.body.whereabouts import SURE
 from volition.errors import ContractError
 from volition.model.fusion.hands import ROLES, Hands
 from volition.model.fusion.named import Named
@@ -45,8 +45,7 @@ class SpotsConfig:
     that name things tell how far away they are, too, and what the first camera has found says where the others look.
     `relations` and `rounds`: width and depth of what finds out how things stand to each other in the first camera's
     pictures, which show them all. `hands`: the actions follow from places, words and state alone (`hands.py`), which then
-    are learned from moments without pictures too, in which places are known to within `vague` metres; `since`: hands are told what has
-    changed since it was told, too. `kinds` and
+    are learned from moments without pictures too, in which places are known to within `vague` metres. `kinds` and
     `colours`: how many of them eyes and words tell apart (`named.py`); 0: things have no names.
     """
 
@@ -61,7 +60,6 @@ class SpotsConfig:
     places: bool = False
     far: bool = False
     hands: bool = False
-    since: bool = False
     vague: float = 0.005
     kinds: int = 0
     colours: int = 0
@@ -124,7 +122,7 @@ class SpotsFusion(nn.Module):
             kinds = ROLES * (1 + config.kinds) * (self.named is not None)
             self.hands = Hands(
                 cameras=sizes.cameras, told=sizes.pooled + kinds, words=config.words, state=sizes.state * sizes.steps,
-                felt=config.state, width=config.width, hidden=config.hidden, since=SINCE * config.since,
+                felt=config.state, width=config.width, hidden=config.hidden,
             )  # fmt: skip
         else:
             self.glance = nn.Linear(sizes.vision, config.glance)
@@ -145,11 +143,9 @@ class SpotsFusion(nn.Module):
         state: Tensor,
         numbers: Tensor | None = None,
         expected: Tensor | None = None,
-        since: Tensor | None = None,
     ) -> Context:
         """`numbers` (B, N): what the robot feels now, as the state encoder is given it; needed with `places`. `expected`
-        (B, ROLES, 6): where the thing and the place should be by what was seen before, for hands that go by places; `since` (B, 4): what has
-        changed since it was told, for those that are told (nothing, if nobody says)."""
+        (B, ROLES, 6): where the thing and the place should be by what was seen before, for hands that go by places."""
         self.sizes.check(vision, words, state)
         look = self._look(self._seen(vision, self.pictures), words, state, numbers)
         if self.hands is not None:
@@ -161,7 +157,7 @@ class SpotsFusion(nn.Module):
                 assert look.spots.places is not None
                 places, there = believed(look.spots.places, there, expected)
                 away = self.places.away(places, numbers)
-            return self._led(away, there, self.told(words, look.spots.meant), state, numbers, look.spots, since)
+            return self._led(away, there, self.told(words, look.spots.meant), state, numbers, look.spots)
         assert self.glance is not None
         assert self.layers is not None
         parts, direct = [look.found.flatten(1), self.glance(look.whole).flatten(1), look.told, look.felt], None
@@ -223,39 +219,19 @@ class SpotsFusion(nn.Module):
         kinds = torch.cat([there, there * meant.kinds[:, :ROLES].softmax(-1)], dim=-1).flatten(1)
         return torch.cat([words.pooled, kinds.detach().to(words.pooled.dtype)], dim=-1)  # hands do not teach reading
 
-    def feel(
-        self,
-        places: Tensor,
-        present: Tensor,
-        told: Tensor,
-        state: Tensor,
-        numbers: Tensor,
-        since: Tensor | None = None,
-    ) -> Context:
+    def feel(self, places: Tensor, present: Tensor, told: Tensor, state: Tensor, numbers: Tensor) -> Context:
         """`told` as above; what hands would go by if eyes had found the things at `places` (B, G, 3), as far as they are `present` (B, G)."""
         assert self.places is not None
         if self.training:
             places = places + self.config.vague * torch.randn_like(places)
-            if since is not None:
-                since = since + self.config.vague * torch.randn_like(since)
-        away = self.places.away(places, numbers)
-        return self._led(away, present.to(places.dtype), told, state, numbers, None, since)
+        return self._led(self.places.away(places, numbers), present.to(places.dtype), told, state, numbers, None)
 
     def _led(
-        self,
-        away: Tensor,
-        there: Tensor,
-        told: Tensor,
-        state: Tensor,
-        numbers: Tensor,
-        spots: Spots | None,
-        since: Tensor | None,
+        self, away: Tensor, there: Tensor, told: Tensor, state: Tensor, numbers: Tensor, spots: Spots | None
     ) -> Context:
         assert self.hands is not None
         straight = (away[:, :ROLES] / UNIT * there[:, :ROLES, None, None]).flatten(1)
-        if self.config.since and since is None:
-            since = away.new_zeros(len(away), SINCE)
-        pooled = self.hands(away, there, told, state, since if self.config.since else None)
+        pooled = self.hands(away, there, told, state)
         return self._context(pooled, spots, torch.cat([straight, numbers.to(straight.dtype)], dim=-1))
 
     @staticmethod
