@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from volition.body.proprioception import Proprioception
-from volition.body.whereabouts import AGAIN, GATE, KNOWN, LONG, ROLES, SETTLE, Whereabouts
+from volition.body.whereabouts import AGAIN, GATE, KNOWN, LONG, ROLES, SETTLE, Whereabouts, felt_by
 from volition.robots.g1 import g1
 
 NAMES = Proprioception(g1(64)).names
@@ -148,3 +148,15 @@ def test_hands_that_hold_nothing_take_nothing_along(run: Run, closed: float) -> 
 def test_who_was_not_asked_for_long_knows_nothing(run: Run, passed: float) -> None:
     run.look(THING, count=SETTLE)
     assert run.expect(passed)[0, 5] == 0.0
+
+
+def test_looks_that_are_no_numbers_say_nothing(run: Run) -> None:
+    run.look(np.full(3, np.nan), count=2)
+    known = run.look(THING, count=SETTLE)
+    np.testing.assert_allclose(known[0, :3], THING, atol=1e-9)
+
+
+def test_robots_that_do_not_feel_how_they_go_or_where_a_hand_is_are_found_out() -> None:
+    assert felt_by(NAMES)
+    assert not felt_by([name for name in NAMES if name != "base.turn"])
+    assert not felt_by([name for name in NAMES if not name.startswith("left.")])

@@ -29,8 +29,15 @@ SURE = 0.5  # a look that is less sure to see it at all says nothing
 HOLDING = (0.3, 0.88)  # how closed a hand is that has something between its fingers
 AROUND = 0.06  # m, from the grasp centre to the middle of what it holds
 FIRM = 3  # decisions
+BASE = tuple(f"base.{one}" for one in ("forward", "left", "turn", "roll", "pitch", "height"))
+HAND = ("x", "y", "z", "rx", "ry", "rz", "closed")
 LONG = 1.0  # s: who was not asked for so long knows nothing any more
 _ANYWHERE = 1e3  # m
+
+
+def felt_by(names: Sequence[str]) -> bool:
+    """Whether a robot that feels these numbers knows how it goes and where its hands are."""
+    return {*BASE, *(f"{side}.{one}" for side in SIDES for one in HAND)} <= set(names)
 
 
 class Whereabouts:
@@ -38,8 +45,8 @@ class Whereabouts:
 
     def __init__(self, names: Sequence[str]) -> None:
         """`names`: of the numbers that the robot feels."""
-        self._base = [names.index(f"base.{one}") for one in ("forward", "left", "turn", "roll", "pitch", "height")]
-        self._hands = {side: [names.index(f"{side}.{one}") for one in ("x", "y", "z", "rx", "ry", "rz", "closed")] for side in SIDES}  # fmt: skip
+        self._base = [names.index(name) for name in BASE]
+        self._hands = {side: [names.index(f"{side}.{one}") for one in HAND] for side in SIDES}
         self.reset()
 
     def reset(self) -> None:
@@ -74,7 +81,8 @@ class Whereabouts:
     def found(self, places: np.ndarray, sure: np.ndarray) -> None:
         """What eyes found at the moment expected last: (ROLES, 3) in the pelvis frame, and how sure they are that it is there, (ROLES,)."""
         for role, track in enumerate(self._tracks):
-            if sure[role] >= SURE and not (role == 0 and self._held is not None):
+            carried = role == 0 and self._held is not None
+            if sure[role] >= SURE and not carried and np.isfinite(places[role]).all():
                 track.see(self._pelvis + rotate(self._turned, places[role]))
 
     def _point(self, world: np.ndarray) -> np.ndarray:

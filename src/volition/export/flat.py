@@ -24,7 +24,7 @@ from volition.model.heads.flow import Flow
 from volition.model.heads.reasoning import Reasoning
 from volition.model.inputs import Inputs, Sentences
 from volition.model.language.encoder import LanguageEncoder
-from volition.model.policy import found_in
+from volition.model.policy import found_in, looks_of
 from volition.model.vla import VLA
 
 LENGTHS = (7, 11)  # words of the sentences that a network is traced with, and tried with
@@ -56,7 +56,8 @@ class Decided(nn.Module):
         shapes = checkpoint.design.shapes
         self.names = [*(IMAGE + camera for camera in shapes.cameras), "state", "seen", WORDS]
         self.names += ["done", "done_mask"] if shapes.before else []
-        self.names += ["expected"] if model.feels else []
+        self.places = looks_of(checkpoint).places
+        self.names += ["expected"] if self.places else []
         self.noise = (shapes.chunk, shapes.actions) if draws(model) else None
         self.names += [NOISE] if self.noise else []
 
@@ -92,7 +93,7 @@ class Decided(nn.Module):
         if shapes.before:
             made["done"] = normal(1, shapes.before, shapes.actions)
             made["done_mask"] = torch.ones(1, shapes.before, dtype=torch.bool)
-        if self.model.feels:
+        if self.places:
             made["expected"] = normal(1, ROLES, KNOWN)
         if self.noise:
             made[NOISE] = normal(1, *self.noise)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from volition.body.memory import IMAGE, LONG, SURE, Arrays, Looks, Memory
-from volition.body.whereabouts import ROLES
+from volition.body.whereabouts import ROLES, felt_by
 from volition.errors import PolicyError
 from volition.model.checkpoint import Checkpoint
 from volition.model.heads.guide import Guide, guide
@@ -116,7 +116,7 @@ def looks_of(checkpoint: Checkpoint) -> Looks:
     shapes = design.shapes
     return Looks(
         cameras=shapes.cameras, history=shapes.history, history_step=design.history_step, before=shapes.before,
-        places=checkpoint.model.feels,
+        places=checkpoint.model.feels and felt_by(checkpoint.codec.states.names),
     )  # fmt: skip
 
 
