@@ -124,6 +124,7 @@ def hand(at: np.ndarray, closed: float) -> dict[str, float]:
 
 def test_what_is_in_a_hand_goes_with_it_whatever_eyes_find_and_stays_where_it_is_let_go(run: Run) -> None:
     run.look(THING, count=SETTLE)
+    run.expect(**hand(THING, 0.0))
     for _ in range(5):
         run.expect(**hand(THING, 0.6))
     up = np.array([0.0, 0.05, 0.15])
@@ -135,9 +136,23 @@ def test_what_is_in_a_hand_goes_with_it_whatever_eyes_find_and_stays_where_it_is
     np.testing.assert_allclose(gone[0, :3], THING + up, atol=1e-9)
 
 
+def test_a_hook_takes_nothing_along_and_what_it_pulls_is_followed_by_looks(run: Run) -> None:
+    run.look(THING, count=SETTLE)
+    for number in range(8):  # it comes from aside, bent
+        run.expect(**hand(THING + np.array([0.0, 0.01 * (8 - number), 0.0]), 0.5))
+    pulled, step = THING.copy(), np.array([-0.01, 0.0, 0.0])
+    for _ in range(10):
+        pulled += step
+        followed = run.look(pulled, **hand(pulled, 0.8))
+    assert np.linalg.norm(followed[0, :3] - pulled) < 0.03
+    slipped = run.look(pulled, **hand(pulled + 5 * step, 0.8), count=8)
+    np.testing.assert_allclose(slipped[0, :3], pulled, atol=0.005)
+
+
 @pytest.mark.parametrize("closed", [0.0, 0.95], ids=["open", "a fist"])
 def test_hands_that_hold_nothing_take_nothing_along(run: Run, closed: float) -> None:
     run.look(THING, count=SETTLE)
+    run.expect(**hand(THING, 0.0))
     for _ in range(5):
         run.expect(**hand(THING, closed))
     after = run.expect(**hand(THING + 0.2, closed))

@@ -17,7 +17,7 @@ from volition.model.fusion.places import Places  # noqa: E402
 from volition.robots.g1 import g1  # noqa: E402
 from volition.sim.choices import layout  # noqa: E402
 from volition.sim.randomise import Axes, Draw  # noqa: E402
-from volition.sim.sight import Sight, middle_of  # noqa: E402
+from volition.sim.sight import Sight  # noqa: E402
 from volition.sim.stage import Stage  # noqa: E402
 from volition.transforms.scale import Scale  # noqa: E402
 
@@ -46,7 +46,7 @@ def seen(felt: Scale) -> tuple[torch.Tensor, ...]:
     scene = layout("press_button", Draw(5, Axes(camera=0.0)))
     stage = Stage(replace(scene), ROBOT, cameras=True)
     sight = Sight(stage)
-    middles = np.array([middle_of(sight.points(thing.name)) for thing in scene.things])
+    middles = np.array([sight.place(thing.name) for thing in scene.things])
     points, inside = zip(*(sight.spots(middles, camera) for camera in CAMERAS), strict=True)
     there = np.array([stage.in_pelvis(middle) for middle in middles])
     numbers = felt.forward(Proprioception(ROBOT).vector(stage.session.robot.read()))

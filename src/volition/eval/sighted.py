@@ -16,7 +16,7 @@ from volition.model.fusion.spots import SpotsFusion
 from volition.model.inputs import Context, Inputs
 from volition.model.policy import LearnedPolicy
 from volition.sim.scene import Goal
-from volition.sim.sight import Sight, middle_of
+from volition.sim.sight import Sight
 from volition.sim.stage import Stage
 from volition.types import RobotSpec
 
@@ -43,7 +43,7 @@ class Sighted(LearnedPolicy):
             raise ContractError("Nobody has shown this policy a trial; call look(stage, goal) first.")
         thought = self._model.think(inputs)
         names = (self._goal.thing, self._goal.place)
-        points = [middle_of(self._sight.points(name)) if name else np.zeros(3) for name in names]
+        points = [self._sight.place(name) if name else np.zeros(3) for name in names]
         places = torch.tensor(self._stage.in_pelvis(np.array(points)), dtype=torch.float32, device=inputs.state.device)
         present = torch.tensor([[float(bool(name)) for name in names]], device=inputs.state.device)
         return self._fusion.feel(

@@ -17,8 +17,7 @@ from volition.rival.kinematics import Kinematics
 from volition.rival.stains import BelievedStains
 from volition.sim.expert import up
 from volition.sim.scene import Scene, Thing
-from volition.sim.tasks.open_drawer import bar
-from volition.sim.things import BUTTON_TRAVEL, DRAWER_TRAVEL
+from volition.sim.things import BUTTON_TRAVEL, DRAWER_TRAVEL, bar
 from volition.transforms.rotation import IDENTITY, conjugate, multiply, rotate, rotate_inverse, tilt
 from volition.types import ActionChunk, RobotSpec, RobotState
 

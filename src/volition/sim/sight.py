@@ -1,6 +1,6 @@
 """Where a thing is, and where it would be seen: what the simulator knows and a policy has to find out from its pictures.
 
-    Stage, thing --Sight--> its middle (m, world); in a camera's picture its point and the cells it covers
+    Stage, thing --Sight--> its place (m, world): a drawer's bar, else its middle; in a picture that point, and the cells it covers
 
 For auxiliary losses in training, never for a policy's input. Nothing hides anything here: a thing behind a hand is
 where it is, which is what a policy should learn to keep in mind.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from volition.sim.stage import Stage
+from volition.sim.things import bar
 
 ROLES = ("thing", "place")  # what a goal names
 CELLS = 16  # a picture is cut into so many rows and columns
@@ -28,7 +29,7 @@ _UPRIGHT = np.array([1.0, -1.0])  # a picture counts down, a camera up
 
 @dataclass(frozen=True)
 class Seen:
-    """A thing in one picture. `point` is its middle, right and down from the upper left corner as shares of the picture,
+    """A thing in one picture. `point` is its place, right and down from the upper left corner as shares of the picture,
     and the picture's middle if that is not inside."""
 
     point: np.ndarray  # (2,)
@@ -45,21 +46,29 @@ class Sight:
         grid = np.stack(np.meshgrid(step, step, step, indexing="ij"), axis=-1).reshape(-1, 3)
         self._geoms: dict[str, np.ndarray] = {}
         self._local: dict[str, np.ndarray] = {}  # (G, P, 3): points all through each geom's box, in its own frame
+        self._bars = {thing.name: bar(thing) for thing in stage.scene.things if thing.kind == "drawer"}
         for thing in stage.scene.things:
             geoms = self._geoms[thing.name] = self._geoms_of(thing.name)
             box = self._model.geom_aabb[geoms]  # (G, 6): middle and half size in the geom's frame
             self._local[thing.name] = box[:, None, :3] + box[:, None, 3:] * grid
 
     def look(self, thing: str, cameras: Sequence[str]) -> tuple[np.ndarray, list[Seen]]:
-        """The middle of what moves of a thing, else of all of it (a drawer's front, a button's cap; world, m), and how
-        each camera would see it."""
-        points = self.points(thing)
-        middle = middle_of(points)
+        """The place of a thing (world, m), and how each camera would see it."""
+        place, points = self.place(thing), self.points(thing)
         seen: list[Seen] = []
         for camera in cameras:
-            spots, inside = self.spots(middle[None], camera)
+            spots, inside = self.spots(place[None], camera)
             seen.append(Seen(spots[0], bool(inside[0]), self.cells(points, camera)))
-        return middle, seen
+        return place, seen
+
+    def place(self, thing: str) -> np.ndarray:
+        """What a hand goes for (world, m): the middle of a drawer's bar; else of what moves of a thing (a button's cap), or of all
+        of it. The middle of a drawer is hidden, and how far its bar stands before that depends on how one stands to it."""
+        if thing in self._bars:
+            box = self._model.body(f"{thing}.box").id
+            return self._data.xpos[box] + self._data.xmat[box].reshape(3, 3) @ self._bars[thing]
+        points = self.points(thing)
+        return (points.min(axis=0) + points.max(axis=0)) / 2
 
     def points(self, thing: str) -> np.ndarray:
         """Points all through the boxes around what moves of a thing, in the world; of a stain, what is left of it. (P, 3)"""
@@ -98,11 +107,6 @@ class Sight:
         body = self._model.body(thing).id
         parts = [number for number in range(self._model.nbody) if self._model.body_parentid[number] == body]
         return np.flatnonzero(np.isin(self._model.geom_bodyid, parts or [body]))
-
-
-def middle_of(points: np.ndarray) -> np.ndarray:
-    """Of the box around them. (P, 3) -> (3,)"""
-    return (points.min(axis=0) + points.max(axis=0)) / 2
 
 
 def pack(cells: np.ndarray) -> np.ndarray:

@@ -240,6 +240,11 @@ def handle_half(thing: Thing) -> float:
     return min(0.059, thing.size[2] / 2 - 0.004)
 
 
+def bar(drawer: Thing) -> np.ndarray:
+    """The middle of a drawer's bar, from the origin of its box."""
+    return np.array([-HANDLE_OUT, 0.0, drawer.size[2] / 2])
+
+
 def _wiper(spec: mujoco.MjSpec, thing: Thing) -> None:
     """A foam block with an upright handle. The foam slides: its friction counts, not the table's."""
     width, depth = thing.size

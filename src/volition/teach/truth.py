@@ -13,14 +13,14 @@ import numpy as np
 
 from volition.data.feature import TRUTH, TRUTH_CELLS, TRUTH_THINGS, Feature, vector_feature
 from volition.sim.errand import Errand
-from volition.sim.sight import CELLS, MANY, ROLES, Sight, middle_of, pack
+from volition.sim.sight import CELLS, MANY, ROLES, Sight, pack
 from volition.sim.stage import Stage
 from volition.types import RobotSpec
 
 
 class TruthLabels:
     """`truth`: the step under way and whether all is done; of thing and place whether there is one, where it is in the
-    pelvis frame (m), and in each picture its point and whether that is inside. `truth.cells`: the cells it covers in
+    pelvis frame (m; `Sight.place`), and in each picture its point and whether that is inside. `truth.cells`: the cells it covers in
     each picture, a row of the picture a number, whose lowest bit is the leftmost cell (`sight.unpack`). `truth.things`: of every thing
     of the scene, in its order, what `truth` has of the one that is meant, so that other words can be learned from it too."""
 
@@ -47,9 +47,8 @@ class TruthLabels:
     ) -> dict[str, np.ndarray]:
         """`thing` and `place` by name; empty: none is meant."""
         names = [one.name for one in stage.scene.things]
-        points = {name: sight.points(name) for name in names}
-        middles = np.array([middle_of(points[name]) for name in names]).reshape(-1, 3)
-        known = np.hstack([stage.in_pelvis(middles), *(_seen(sight, middles, camera) for camera in self._cameras)])
+        places = np.array([sight.place(name) for name in names]).reshape(-1, 3)
+        known = np.hstack([stage.in_pelvis(places), *(_seen(sight, places, camera) for camera in self._cameras)])
         where: list[float] = []
         spots: list[float] = []
         cells = np.zeros((len(ROLES), len(self._cameras), CELLS, CELLS), dtype=bool)
@@ -58,7 +57,8 @@ class TruthLabels:
             where += [float(bool(name)), *row[:3]]
             spots += [*row[3:]]
             if name:
-                cells[role] = [sight.cells(points[name], camera) for camera in self._cameras]
+                points = sight.points(name)
+                cells[role] = [sight.cells(points, camera) for camera in self._cameras]
         things = np.zeros((MANY, known.shape[1]))
         things[: len(known)] = known[:MANY]
         values = [step, float(finished), *where, *spots]

@@ -12,7 +12,7 @@ from volition.sim.randomise import Draw
 from volition.sim.scene import Goal, Scene, Thing
 from volition.sim.skill import Verdict
 from volition.sim.stage import READY, SIDES, Stage
-from volition.sim.things import COLOURS, DRAWER_CASE, HANDLE_OUT
+from volition.sim.things import COLOURS, DRAWER_CASE, HANDLE_OUT, bar
 from volition.types import RobotState
 
 OPEN = 0.10  # m: so far open counts
@@ -77,11 +77,6 @@ class OpenDrawer:
 
     def plan(self, stage: Stage, goal: Goal) -> DrawerPlan:
         return DrawerPlan(stage, goal)
-
-
-def bar(drawer: Thing) -> np.ndarray:
-    """The middle of a drawer's bar, from its body's origin."""
-    return np.array([-HANDLE_OUT, 0.0, drawer.size[2] / 2])
 
 
 class DrawerReferee:
