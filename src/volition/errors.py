@@ -1,5 +1,8 @@
 """The project's own errors: each says what was given, what is allowed and what to do. Raised at every border."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class VolitionError(Exception):
     """Base of all errors a user can cause or meet; the command line prints its text and exits with code 2."""
@@ -23,3 +26,12 @@ class InstructionError(VolitionError):
 
 class PolicyError(VolitionError):
     """A policy failed while inferring; the loop answers with the safe action."""
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """For `python -m` modules: what a user can mend ends in its one sentence, not in a trace."""
+    try:
+        yield
+    except VolitionError as error:
+        raise SystemExit(f"error: {error}") from None

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from volition.data.store import Dataset
-from volition.errors import ContractError, VolitionError
+from volition.errors import ContractError, said_plainly
 from volition.model.checkpoint import load
 from volition.sim.stage import SIDES
 from volition.train.answers import answers
@@ -103,7 +103,5 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
+    with said_plainly():
         tyro.cli(main)
-    except VolitionError as error:
-        raise SystemExit(f"error: {error}") from None

@@ -23,7 +23,7 @@ from rich.table import Table
 from volition.data.feature import TRUTH_THINGS
 from volition.data.loader import LoaderConfig
 from volition.data.store import Dataset
-from volition.errors import ContractError, VolitionError
+from volition.errors import ContractError, said_plainly
 from volition.eval.intervals import wilson
 from volition.model.checkpoint import Checkpoint, load
 from volition.model.inputs import PLACES, RELATIONS, SIZES, STANDS, TOLD
@@ -148,7 +148,5 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
+    with said_plainly():
         tyro.cli(main)
-    except VolitionError as error:
-        raise SystemExit(f"error: {error}") from None

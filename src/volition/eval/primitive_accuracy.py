@@ -15,7 +15,7 @@ import numpy as np
 import tyro
 
 from volition.data.store import Dataset
-from volition.errors import ContractError, VolitionError
+from volition.errors import ContractError, said_plainly
 from volition.eval.intervals import wilson
 from volition.model.checkpoint import load
 from volition.robots.primitives import NAMES
@@ -104,7 +104,5 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
+    with said_plainly():
         tyro.cli(main)
-    except VolitionError as error:
-        raise SystemExit(f"error: {error}") from None

@@ -22,7 +22,7 @@ from rich.progress import track
 from rich.table import Table
 
 from volition.data.store import Dataset
-from volition.errors import ContractError, VolitionError
+from volition.errors import ContractError, said_plainly
 from volition.eval.intervals import wilson
 from volition.model.checkpoint import Checkpoint, load
 from volition.model.fusion.spots import SpotsFusion
@@ -118,7 +118,5 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
+    with said_plainly():
         tyro.cli(main)
-    except VolitionError as error:
-        raise SystemExit(f"error: {error}") from None

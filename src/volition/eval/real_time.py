@@ -21,7 +21,7 @@ from typing import Annotated
 import tyro
 
 from volition.data.atomic import read_json, write_json
-from volition.errors import ContractError, VolitionError
+from volition.errors import ContractError, said_plainly
 from volition.eval.contestants import is_rival
 from volition.eval.episode import Outcome, run_episode
 from volition.eval.manner import Manner
@@ -228,7 +228,5 @@ def run(config: RealTimeConfig) -> int:
 
 
 if __name__ == "__main__":
-    try:
+    with said_plainly():
         sys.exit(run(tyro.cli(RealTimeConfig)))
-    except VolitionError as error:
-        raise SystemExit(f"error: {error}") from None

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from volition.data.atomic import read_json, replacing_folder, write_json
-from volition.errors import ContractError, VolitionError
+from volition.errors import ContractError, said_plainly
 from volition.eval.configs import EvalConfig
 from volition.eval.report.manifest import manifest_of
 from volition.eval.runner import run_jobs
@@ -116,7 +116,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
+    with said_plainly():
         sys.exit(main())
-    except VolitionError as error:
-        sys.exit(str(error))

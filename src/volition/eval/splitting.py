@@ -19,7 +19,7 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from volition.errors import ContractError, VolitionError
+from volition.errors import ContractError, said_plainly
 from volition.eval.intervals import wilson
 from volition.model.steps import words
 from volition.model.steps.split import split
@@ -198,7 +198,5 @@ def _replace(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with said_plainly():
         tyro.cli(main)
-    except VolitionError as error:
-        raise SystemExit(f"error: {error}") from None

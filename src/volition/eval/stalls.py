@@ -19,7 +19,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from volition.errors import VolitionError
+from volition.errors import said_plainly
 from volition.eval.suites import seeds
 from volition.eval.trials import Tester
 from volition.model.checkpoint import load
@@ -171,7 +171,5 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
+    with said_plainly():
         tyro.cli(main)
-    except VolitionError as error:
-        raise SystemExit(f"error: {error}") from None

@@ -21,7 +21,7 @@ import numpy as np
 import tyro
 
 from volition.data.atomic import read_json, write_json
-from volition.errors import ContractError, VolitionError
+from volition.errors import ContractError, VolitionError, said_plainly
 from volition.eval.runner import Row, bar, known_rows, told_of
 from volition.eval.suites import TRIED, Job, seeds
 from volition.eval.trials import Tester
@@ -275,7 +275,5 @@ def run(config: UncertaintyConfig) -> int:
 
 
 if __name__ == "__main__":
-    try:
+    with said_plainly():
         sys.exit(run(tyro.cli(UncertaintyConfig)))
-    except VolitionError as error:
-        raise SystemExit(f"error: {error}") from None

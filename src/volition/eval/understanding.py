@@ -14,7 +14,7 @@ from typing import Literal
 
 import tyro
 
-from volition.errors import ContractError, InstructionError, VolitionError
+from volition.errors import ContractError, InstructionError, said_plainly
 from volition.eval.intervals import wilson
 from volition.model.primitives.classifier import AmbiguousInstruction
 from volition.model.primitives.plan import Plan, PlanStep
@@ -156,7 +156,5 @@ def main(split: Split = "test", file: Path = HELD_OUT) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with said_plainly():
         tyro.cli(main)
-    except VolitionError as error:
-        raise SystemExit(f"error: {error}") from None

@@ -31,6 +31,7 @@ from volition.sim.sight import Sight
 from volition.sim.stage import READY, Stage
 from volition.sim.tasks.pick_and_place import GRIP
 from volition.sim.tasks.pick_and_place import THINGS as HOLDABLE
+from volition.sim.things import DRAWER_TRAVEL
 from volition.teach.configs import LooksConfig
 from volition.teach.errors import TeachError
 from volition.teach.generate import make
@@ -51,7 +52,7 @@ REACH = np.array([[0.10, -0.12, 0.08], [0.50, 0.36, 0.36]])  # m: where a left h
 ABOUT = np.array([[-0.14, -0.09, 0.0], [0.03, 0.09, 0.16]])  # m: where a hand is that is near a thing, from its middle
 READILY, NEAR = 0.3, 0.6  # shares of the hands that wait, and of the others that are near a thing
 STEPS = 40  # control ticks on the way there from where the hand was before
-OPENED = 0.13  # m: how far drawers may be open
+OPENED = DRAWER_TRAVEL  # how far drawers may be open
 OPEN, HELD = 0.3, 0.3  # shares of the drawers that are, and of the pictures in which a loose thing is in a hand
 GRASPED = (0.45, 0.75)  # how closed a hand is that holds something
 

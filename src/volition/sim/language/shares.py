@@ -14,7 +14,7 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from volition.errors import ContractError, VolitionError
+from volition.errors import ContractError, said_plainly
 from volition.sim.chain import chain
 from volition.sim.language.held_out import split_of
 from volition.sim.language.mention import WEIGHTS
@@ -90,7 +90,5 @@ def main(scenes: int = 200, split: str = "train") -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with said_plainly():
         tyro.cli(main)
-    except VolitionError as error:
-        raise SystemExit(f"error: {error}") from None

@@ -23,7 +23,7 @@ SET_BACK = 0.053  # m, how far the upper ones stand behind: hands reach farther 
 SIZE = (0.165, 0.18, 0.118)  # m: width, depth, height of a drawer
 NARROW = 0.135  # m, the width where there are three beside one another
 FOOT = 0.806  # m, of the lower row
-PULLED = 0.118  # m: how far the expert opens it
+PULLED = 0.132  # m: how far the expert opens it: nearly to the stop, so that who learns from it and lets go early has opened it
 PULL = 0.10  # m/s
 FARTHEST = (0.43, 0.34)  # m: forward and outwards, where a hand at work cannot reach a bar any more
 POINTING = 0.15  # rad, how far a hand points inwards when it takes hold
@@ -132,7 +132,7 @@ class DrawerPlan:
             return Intent(hands={**hands, grasp.side: hold.reach}, note=hold.phase)
         base = self._stepper.step(state, closed, grasp.side)
         if grasp.held(state):
-            goal = closed - np.array([PULLED + 0.01, 0.0, 0.0])
+            goal = closed - np.array([PULLED + 0.02, 0.0, 0.0])
             reach = frame.reach(goal, grasp.heading, grasp=1.0, speed=PULL)
             return Intent(hands={**hands, grasp.side: reach}, note="pulling")
         if base is not None and not grasp.near():
