@@ -54,7 +54,8 @@ class Whereabouts:
         self._stamp = -math.inf
         self._origin, self._heading = np.zeros(2), 0.0  # where the robot is, from where it began
         self._tracks = [_Track(share, gate) for share, gate in zip(SHARE, GATE, strict=True)]
-        self._came_open = dict.fromkeys(SIDES, False)  # the thing is between its fingers since they were straight
+        # Whether the thing is between its fingers since they were straight, and for how many decisions it has been held.
+        self._came_open: dict[str, bool] = dict.fromkeys(SIDES, False)
         self._holds: dict[str, int] = dict.fromkeys(SIDES, 0)
         self._held: tuple[str, np.ndarray] | None = None  # by which hand, and where in it
 
