@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from volition.body.course import MOVED
 from volition.body.proprioception import Proprioception
 from volition.body.whereabouts import AGAIN, GATE, KNOWN, LONG, ROLES, SETTLE, Whereabouts, felt_by
 from volition.robots.g1 import g1
@@ -175,3 +176,17 @@ def test_robots_that_do_not_feel_how_they_go_or_where_a_hand_is_are_found_out() 
     assert felt_by(NAMES)
     assert not felt_by([name for name in NAMES if name != "base.turn"])
     assert not felt_by([name for name in NAMES if not name.startswith("left.")])
+
+
+def test_how_far_the_thing_has_gone_is_by_where_it_was_found_first(run: Run) -> None:
+    run.look(THING, count=SETTLE)
+    np.testing.assert_allclose(run.one.course()[:MOVED], 0.0, atol=1e-9)
+    pulled = np.array([-0.05, 0.0, 0.0])
+    run.look(THING + pulled, count=40)
+    np.testing.assert_allclose(run.one.course()[:MOVED], [0.0, 0.0, 0.0, *pulled], atol=1e-3)
+
+
+def test_what_was_found_elsewhere_after_all_has_not_gone_there(run: Run) -> None:
+    run.look(THING, count=SETTLE)
+    run.look(THING + ASTRAY, count=AGAIN)
+    np.testing.assert_allclose(run.one.course()[:MOVED], 0.0, atol=1e-9)

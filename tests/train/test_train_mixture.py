@@ -13,6 +13,7 @@ import pytest
 import torch
 from train_tools import TinyData, TinyModel, same, trained, weights
 
+from volition.body.course import COURSE
 from volition.data.share import Share
 from volition.model.inputs import Felt, Sentences
 from volition.train.contracts import Batch
@@ -177,6 +178,7 @@ def test_moments_of_a_set_that_has_them_are_left_out_beside_one_that_has_none() 
     felt = Felt(
         state=torch.zeros(2, 3, 4), positions=torch.zeros(2, 3, 2, 3), present=torch.ones(2, 3, 2, dtype=torch.bool),
         actions=torch.zeros(2, 3, 5, 2), real=torch.ones(2, 3, 5, dtype=torch.bool),
+        course=torch.zeros(2, 3, COURSE),
     )  # fmt: skip
     batch = next(iter(TinyData(rows=2).epoch(0)))[1]
     with_moments = replace(batch, felt=felt)

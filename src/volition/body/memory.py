@@ -32,7 +32,8 @@ class Looks:
     history: int = 1
     history_step: int = 1
     before: int = 0
-    places: bool = False  # its hands go by where things are, and are told where these should be
+    places: bool = False  # its hands go by where things are, and are told where these should be ...
+    course: bool = False  # ... and how things went since the robot was told
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Memory:
 
     def see(self, observation: Observation) -> Arrays:
         """`image.CAMERA` (1, T, H, W, 3) uint8, `state` (1, T, S), `seen` (1, T); with actions before, `done`
-        (1, H, A) and `done_mask` (1, H); with places, `expected` (1, 2, 6)."""
+        (1, H, A) and `done_mask` (1, H); with places, `expected` (1, 2, 6), and of those that are told of it `course` (1, 34)."""
         missing = [camera for camera in self._looks.cameras if camera not in observation.images]
         if missing:
             raise PolicyError(f"The observation lacks pictures of {', '.join(missing)}, which this policy looks at.")
@@ -86,6 +87,8 @@ class Memory:
             shown |= self._before(felt)
         if self._whereabouts is not None:
             shown["expected"] = self._whereabouts.expect(state, self._at).astype(np.float32)[None]
+            if looks.course:
+                shown["course"] = self._whereabouts.course().astype(np.float32)[None]
         return shown
 
     def ahead(self, actions: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Where the thing and the place are, by all that eyes have found of them so far: eyes err for moments, things stand still.
 
-    what the robot feels --how far it went since--> Whereabouts.expect -> where each is now, as far as anybody knows
+    what the robot feels --Course: how it went since--> Whereabouts.expect -> where each is now, as far as anybody knows
     a model blends that with what its eyes find --> hands;   what they found -> Whereabouts.found
 
 What stands on a table stays there while the robot sways and walks; what is in a hand goes with it. So a place that eyes find
@@ -17,11 +17,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from volition.body.course import BASE, HAND, SIDES, Course
 from volition.transforms.rotation import from_rotvec, multiply, rotate, rotate_inverse
 
 ROLES = 2  # the thing and the place
 KNOWN = 6  # numbers of what is expected of each: x, y, z (m), how much is believed of a new look, how near it must be (m), whether it is known
-SIDES = ("left", "right")
 SHARE = (0.3, 0.05)  # of a new look: drawers move while they are pulled, places do not move
 GATE = (0.06, 0.04)  # m: what is found farther off is not believed at once
 SETTLE = 4  # looks before there is anything to expect
@@ -30,8 +30,6 @@ SURE = 0.5  # a look that is less sure to see it at all says nothing
 HOLDING = (0.3, 0.88)  # how closed a hand is that has something between its fingers
 AROUND = 0.06  # m, from the grasp centre to the middle of what it holds
 FIRM = 3  # decisions
-BASE = tuple(f"base.{one}" for one in ("forward", "left", "turn", "roll", "pitch", "height"))
-HAND = ("x", "y", "z", "rx", "ry", "rz", "closed")
 LONG = 1.0  # s: who was not asked for so long knows nothing any more
 _ANYWHERE = 1e3  # m
 
@@ -46,13 +44,13 @@ class Whereabouts:
 
     def __init__(self, names: Sequence[str]) -> None:
         """`names`: of the numbers that the robot feels."""
-        self._base = [names.index(name) for name in BASE]
+        self._names = tuple(names)
         self._hands = {side: [names.index(f"{side}.{one}") for one in HAND] for side in SIDES}
         self.reset()
 
     def reset(self) -> None:
         self._stamp = -math.inf
-        self._origin, self._heading = np.zeros(2), 0.0  # where the robot is, from where it began
+        self._way = Course(self._names)
         self._tracks = [_Track(share, gate) for share, gate in zip(SHARE, GATE, strict=True)]
         # Whether the thing is between its fingers since they were straight, and for how many decisions it has been held.
         self._came_open: dict[str, bool] = dict.fromkeys(SIDES, False)
@@ -66,19 +64,12 @@ class Whereabouts:
             self.reset()
             passed = 0.0
         self._stamp = stamp
-        forward, left, turn, roll, pitch, height = felt[self._base]
-        self._heading += turn * passed
-        cosine, sine = math.cos(self._heading), math.sin(self._heading)
-        self._origin = self._origin + passed * np.array(
-            [cosine * forward - sine * left, sine * forward + cosine * left]
-        )
-        self._pelvis = np.array([*self._origin, height])
-        self._turned = _turned(roll, pitch, self._heading)
+        self._way.go(felt, passed)
         self._carry(felt)
         rows = []
         for role, track in enumerate(self._tracks):
             carried = role == 0 and self._held is not None
-            rows.append([*self._point(track.at), 0.0 if carried else track.share, track.gate, float(track.known)])
+            rows.append([*self._way.here(track.at), 0.0 if carried else track.share, track.gate, float(track.known)])
         return np.array(rows)
 
     def found(self, places: np.ndarray, sure: np.ndarray) -> None:
@@ -86,18 +77,20 @@ class Whereabouts:
         for role, track in enumerate(self._tracks):
             carried = role == 0 and self._held is not None
             if sure[role] >= SURE and not carried and np.isfinite(places[role]).all():
-                track.see(self._pelvis + rotate(self._turned, places[role]))
+                track.see(self._way.world(places[role]))
 
-    def _point(self, world: np.ndarray) -> np.ndarray:
-        return rotate_inverse(self._turned, world - self._pelvis)
+    def course(self) -> np.ndarray:
+        """(COURSE,) at the moment expected last."""
+        thing = self._tracks[0]
+        return self._way.numbers(thing.at - thing.began if thing.known else np.zeros(3))
 
     def _carry(self, felt: np.ndarray) -> None:
         """What is in a hand goes with it, until the hand opens or closes on nothing."""
         thing = self._tracks[0]
         for side, columns in self._hands.items():
             *pose, closed = felt[columns]
-            hand = self._pelvis + rotate(self._turned, np.array(pose[:3]))
-            turned = multiply(self._turned, from_rotvec(np.array(pose[3:])))
+            hand = self._way.world(np.array(pose[:3]))
+            turned = multiply(self._way.turned, from_rotvec(np.array(pose[3:])))
             holding = HOLDING[0] < closed < HOLDING[1]
             if self._held is not None and self._held[0] == side:
                 thing.put(hand + rotate(turned, self._held[1]))
@@ -116,7 +109,7 @@ class _Track:
 
     def __init__(self, share: float, gate: float) -> None:
         self._share, self._gate = share, gate
-        self.at = np.zeros(3)
+        self.at = self.began = np.zeros(3)
         self._looks: deque[np.ndarray] = deque(maxlen=AGAIN)
         self._count = 0
 
@@ -141,15 +134,10 @@ class _Track:
         self._looks.append(look)
         self._count += 1
         if self._count <= SETTLE:
-            self.at = np.median(self._looks, axis=0)
+            self.at = self.began = np.median(self._looks, axis=0)
         elif np.linalg.norm(look - self.at) < self._gate:
             self.at = self.at + self._share * (look - self.at)
         elif len(self._looks) == AGAIN:
             middle = np.median(self._looks, axis=0)
             if (np.linalg.norm(np.array(self._looks) - middle, axis=1) < TIGHT).mean() >= MOST:
-                self.at = middle
-
-
-def _turned(roll: float, pitch: float, heading: float) -> np.ndarray:
-    about = [from_rotvec(axis * angle) for axis, angle in zip(np.eye(3), (roll, pitch, heading), strict=True)]
-    return multiply(about[2], multiply(about[1], about[0]))
+                self.at = self.began = middle

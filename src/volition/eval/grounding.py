@@ -32,6 +32,7 @@ from volition.sim.choices import layout, skills_of
 from volition.sim.language.reference import Reference, resolve
 from volition.sim.language.say import say
 from volition.sim.randomise import Draw
+from volition.sim.roles import roles_of
 from volition.sim.scene import Goal, Scene
 from volition.sim.senses import Senses
 from volition.sim.sight import ROLES, Sight
@@ -97,7 +98,8 @@ def _answer(
         if found is None:
             found = cast(Grounding, model.auxiliaries["grounding"]).positions(context)
     guesses = found[0].double().cpu().numpy()
-    meant = [(ROLES[mention.thing != goal.thing], mention.thing, mention.reference) for mention in said.mentions]
+    roles = roles_of(scene, goal)
+    meant = [(ROLES[roles.index(mention.thing)], mention.thing, mention.reference) for mention in said.mentions]
     for role, name, reference in (*meant, *_beside(scene, said.references)):
         away = {one: float(np.linalg.norm(places[one] - guesses[WHAT.index(role)])) for one in places}
         right = min(away, key=away.__getitem__) == name

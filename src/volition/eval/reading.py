@@ -30,6 +30,7 @@ from volition.model.inputs import STANDS
 from volition.sim.language.reference import Reference
 from volition.sim.language.say import say
 from volition.sim.language.words import SPLITS
+from volition.sim.roles import calls_of
 from volition.sim.scene import Goal, scene_from_json
 from volition.sim.skills import SKILLS
 from volition.sim.things import COLOURS, KINDS
@@ -56,9 +57,8 @@ def sentences(looks: Dataset, split: str, count: int, seed: int = 0) -> Iterator
         goals = [goal for goal in SKILLS[own.skill].goals(scene) if goal.thing]
         goal = goals[int(random.integers(len(goals)))]
         said = say(scene, [goal], random, split)
-        named = dict(zip([role for role in ("thing", "place") if getattr(goal, role)], said.references, strict=True))
         beside = next((one.landmark for one in said.references if one.landmark is not None), None)
-        yield Said(text=said.text, calls=(named["thing"], named.get("place"), beside))
+        yield Said(text=said.text, calls=(*calls_of(scene, goal, said.references), beside))
 
 
 def read(checkpoint: Checkpoint, said: Sequence[Said]) -> tuple[np.ndarray, Counter[str]]:

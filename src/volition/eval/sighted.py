@@ -15,6 +15,7 @@ from volition.model.checkpoint import Checkpoint
 from volition.model.fusion.spots import SpotsFusion
 from volition.model.inputs import Context, Inputs
 from volition.model.policy import LearnedPolicy
+from volition.sim.roles import roles_of
 from volition.sim.scene import Goal
 from volition.sim.sight import Sight
 from volition.sim.stage import Stage
@@ -42,10 +43,10 @@ class Sighted(LearnedPolicy):
         if self._stage is None:
             raise ContractError("Nobody has shown this policy a trial; call look(stage, goal) first.")
         thought = self._model.think(inputs)
-        names = (self._goal.thing, self._goal.place)
+        names = roles_of(self._stage.scene, self._goal)
         points = [self._sight.place(name) if name else np.zeros(3) for name in names]
         places = torch.tensor(self._stage.in_pelvis(np.array(points)), dtype=torch.float32, device=inputs.state.device)
         present = torch.tensor([[float(bool(name)) for name in names]], device=inputs.state.device)
         return self._fusion.feel(
-            places[None], present, self._fusion.told(thought.words), thought.state, inputs.state[:, -1]
+            places[None], present, self._fusion.told(thought.words), thought.state, inputs.state[:, -1], inputs.course
         )

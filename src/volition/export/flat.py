@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
+from volition.body.course import COURSE
 from volition.body.memory import IMAGE
 from volition.body.whereabouts import KNOWN, ROLES
 from volition.errors import VolitionError
@@ -56,8 +57,9 @@ class Decided(nn.Module):
         shapes = checkpoint.design.shapes
         self.names = [*(IMAGE + camera for camera in shapes.cameras), "state", "seen", WORDS]
         self.names += ["done", "done_mask"] if shapes.before else []
-        self.places = looks_of(checkpoint).places
-        self.names += ["expected"] if self.places else []
+        self.looks = looks_of(checkpoint)
+        self.names += ["expected"] if self.looks.places else []
+        self.names += ["course"] if self.looks.course else []
         self.noise = (shapes.chunk, shapes.actions) if draws(model) else None
         self.names += [NOISE] if self.noise else []
 
@@ -73,6 +75,7 @@ class Decided(nn.Module):
             done=named.get("done"),
             done_mask=named.get("done_mask"),
             expected=named.get("expected"),
+            course=named.get("course"),
         )
         return decided(self.model, inputs, noise)
 
@@ -93,8 +96,10 @@ class Decided(nn.Module):
         if shapes.before:
             made["done"] = normal(1, shapes.before, shapes.actions)
             made["done_mask"] = torch.ones(1, shapes.before, dtype=torch.bool)
-        if self.places:
+        if self.looks.places:
             made["expected"] = normal(1, ROLES, KNOWN)
+        if self.looks.course:
+            made["course"] = normal(1, COURSE)
         if self.noise:
             made[NOISE] = normal(1, *self.noise)
         return tuple(made[name] for name in self.names)

@@ -47,6 +47,7 @@ class SavedEngine:
         self._names = [f"image.{camera}" for camera in looks.cameras] + ["state", "seen", WORDS]
         self._names += ["done", "done_mask"] if looks.before else []
         self._names += ["expected"] if looks.places else []
+        self._names += ["course"] if looks.course else []
         self._names += [NOISE] if folder.manifest.noise else []
 
     def words(self, ids: np.ndarray) -> np.ndarray:

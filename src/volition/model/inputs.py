@@ -62,6 +62,7 @@ class Inputs:
     task: Tensor | None = None  # (B,) long: which task it is, -1 where nobody said; None: nobody said at all
     shown: Shown | None = None
     expected: Tensor | None = None  # (B, 2, 6) float: where the thing and the place should be (`body/whereabouts.py`)
+    course: Tensor | None = None  # (B, COURSE) float: how things went since it was told (`body/course.py`)
 
     @property
     def size(self) -> int:
@@ -127,6 +128,7 @@ class Felt:
     present: Tensor  # (B, R, G) bool
     actions: Tensor  # (B, R, K, A) float
     real: Tensor  # (B, R, K) bool
+    course: Tensor  # (B, R, COURSE) float: as in Inputs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,23 +114,24 @@ def found_in(context: Context) -> tuple[Tensor, Tensor] | tuple[()]:
 def looks_of(checkpoint: Checkpoint) -> Looks:
     design = checkpoint.design
     shapes = design.shapes
+    places = checkpoint.model.feels and felt_by(checkpoint.codec.states.names)
     return Looks(
         cameras=shapes.cameras, history=shapes.history, history_step=design.history_step, before=shapes.before,
-        places=checkpoint.model.feels and felt_by(checkpoint.codec.states.names),
+        places=places, course=places and checkpoint.model.remembers,
     )  # fmt: skip
 
 
 def inputs_of(arrays: Arrays, told: Sentences, shown: Shown | None = None) -> Inputs:
     """What a Memory shows, as a model takes it."""
     images = {name.removeprefix(IMAGE): value for name, value in arrays.items() if name.startswith(IMAGE)}
-    done, mask, expected = arrays.get("done"), arrays.get("done_mask"), arrays.get("expected")
+    more: dict[str, Any] = {
+        name: torch.from_numpy(arrays[name]) for name in ("done", "done_mask", "expected", "course") if name in arrays
+    }
     return Inputs(
         images={camera: torch.from_numpy(value) for camera, value in images.items()},
         state=torch.from_numpy(arrays["state"]),
         seen=torch.from_numpy(arrays["seen"]),
         sentences=told,
-        done=None if done is None else torch.from_numpy(done),
-        done_mask=None if mask is None else torch.from_numpy(mask),
         shown=shown,
-        expected=None if expected is None else torch.from_numpy(expected),
+        **more,
     )

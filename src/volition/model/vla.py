@@ -74,7 +74,7 @@ class VLA(nn.Module):
         vision = self.views(inputs.images, inputs.seen, words.pooled, depth=inputs.depth)
         state = self.state(inputs)
         if isinstance(self.fusion, SpotsFusion):  # which knows where cameras are, by what the robot feels
-            context = self.fusion(vision, words, state, inputs.state[:, -1], inputs.expected)
+            context = self.fusion(vision, words, state, inputs.state[:, -1], inputs.expected, inputs.course)
         else:
             context = self.fusion(vision, words, state)
         return Thought(vision=vision, words=words, state=state, context=context)
@@ -131,13 +131,20 @@ class VLA(nn.Module):
         fusion = self.fusion
         return isinstance(fusion, SpotsFusion) and fusion.hands is not None and fusion.sizes.steps == 1
 
+    @property
+    def remembers(self) -> bool:
+        """Whether its hands are told how things went since the robot was told."""
+        return self.feels and cast(SpotsFusion, self.fusion).config.course
+
     def _feel(self, words: Words, inputs: Inputs, felt: Felt, rng: torch.Generator | None) -> dict[str, Tensor]:
         count = felt.state.shape[1]
-        state, positions, present = (one.flatten(0, 1) for one in (felt.state, felt.positions, felt.present))
+        state, positions, present, course = (
+            one.flatten(0, 1) for one in (felt.state, felt.positions, felt.present, felt.course)
+        )
         here = replace(inputs, images={}, state=state[:, None], seen=torch.ones_like(state[:, :1], dtype=torch.bool))
         fusion = cast(SpotsFusion, self.fusion)
         told = fusion.told(words).repeat_interleave(count, dim=0)
-        context = fusion.feel(positions, present, told, self.state(here), state)
+        context = fusion.feel(positions, present, told, self.state(here), state, course)
         targets = Targets(actions=felt.actions.flatten(0, 1), real=felt.real.flatten(0, 1))
         return {f"felt_{name}": term for name, term in self.head.loss(context, targets, rng=rng).items()}
 

@@ -26,6 +26,7 @@ from volition.robots.g1 import g1
 from volition.sim.choices import axes_of, layout, skills_of
 from volition.sim.expert import up
 from volition.sim.randomise import Axes, Draw
+from volition.sim.roles import roles_of
 from volition.sim.senses import Senses
 from volition.sim.sight import Sight
 from volition.sim.stage import READY, Stage
@@ -125,7 +126,7 @@ class Looks:
         stage = Stage(still, self.robot, cameras=True)
         try:
             random = np.random.default_rng(recipe.stream(job, attempt, "hands"))
-            senses, sight, goal = Senses(scene), Sight(stage), scene.goals[0]
+            senses, sight, roles = Senses(scene), Sight(stage), roles_of(scene, scene.goals[0])
             found = stage.world.data.qpos.copy()
             for number in range(recipe.frames):
                 self.posing.pose(stage, random, number / self.robot.policy_rate_hz)
@@ -138,7 +139,7 @@ class Looks:
                 felt = self.proprioception.vector(seen.state)
                 values: dict[str, Any] = {IMAGES + name: image for name, image in seen.images.items()}
                 values[STATE], values[ACTION] = felt, np.where(self._stay < 0, 0.0, felt[self._stay])
-                frames.add_frame(values | self.truth.label(stage, sight, goal.thing, goal.place), instruction)
+                frames.add_frame(values | self.truth.label(stage, sight, *roles), instruction)
         except BaseException:
             frames.discard()
             raise

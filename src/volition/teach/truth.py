@@ -13,6 +13,7 @@ import numpy as np
 
 from volition.data.feature import TRUTH, TRUTH_CELLS, TRUTH_THINGS, Feature, vector_feature
 from volition.sim.errand import Errand
+from volition.sim.roles import roles_of
 from volition.sim.sight import CELLS, MANY, ROLES, Sight, pack
 from volition.sim.stage import Stage
 from volition.types import RobotSpec
@@ -40,7 +41,8 @@ class TruthLabels:
         """What the words mean that are under way."""
         goal = errand.current or errand.goals[-1 if errand.succeeded else errand.done]
         step = min(errand.done, len(errand.goals) - 1)
-        return self.label(errand.stage, sight, goal.thing, goal.place, step=step, finished=errand.over)
+        thing, place = roles_of(errand.stage.scene, goal)
+        return self.label(errand.stage, sight, thing, place, step=step, finished=errand.over)
 
     def label(
         self, stage: Stage, sight: Sight, thing: str, place: str = "", *, step: int = 0, finished: bool = False

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from volition.body.course import COURSE, courses
+from volition.body.whereabouts import felt_by
 from volition.data.augment import Augmentation
 from volition.data.feature import ACTION, IMAGES, LOOK, STATE, TRUTH, TRUTH_CELLS, TRUTH_THINGS
 from volition.data.loader import Loader, LoaderConfig
@@ -31,7 +33,7 @@ from volition.train.phrases import Phrases
 from volition.train.reasons import reason
 from volition.train.shown import Examples, shown_of, task_of
 from volition.train.taught import main_action, names_of
-from volition.train.truths import Truths, as_float, numbers_of, things_of, told_of
+from volition.train.truths import Truths, as_float, things_of, told_of
 from volition.transforms.codec import Codec, Frame, hands_of
 from volition.transforms.scale import Kind, scale_of
 from volition.types import ActionSpec
@@ -153,6 +155,8 @@ class Batches:
         self._scenes: dict[int, Scene] = {}
         self._encounters: dict[int, Scene] = {}
         self._kinds: dict[int, np.ndarray] = {}
+        self._courses: dict[tuple[int, int], np.ndarray] = {}
+        self._known_places: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._all_meant: dict[tuple[int, int, bool], np.ndarray] = {}
         self._windows = config.windows(dataset)
         self._truth = (
@@ -200,7 +204,7 @@ class Batches:
         said = ways[int(rng.integers(len(ways)))]
         words = {"task": said.text, "which": np.int64(self._task(info, step - late))}
         if TRUTH_THINGS in self._windows.states:
-            words |= {"meant_things": things_of(info, step - late, said), "other": np.bool_(False)}
+            words |= {"meant_things": self._things(episode, info, step - late, said.landmark), "other": np.bool_(False)}
             words["told"] = told_of(said.calls)
             words["are"] = self._are(episode, info)
             questions = self._questions(episode, info, step, rng)
@@ -222,6 +226,7 @@ class Batches:
             )
         if self.config.felt and self._known:
             words |= self._felt(episode, info, step, late, rng)
+            words["course"] = self._course(episode, info, step)[int(sample["frame"])]
         meant = self._meant(episode, info, int(sample["frame"]), step, late)
         return {**sample, **words, "late": np.bool_(late), "meant": meant}
 
@@ -231,19 +236,59 @@ class Batches:
         """Other moments of the episode, told the same: what was felt, where things were, what was done. FELT + ..., R rows each"""
         column = self._windows.actions[0]
         numbers = self.dataset.numbers(episode, (STATE, TRUTH, column))
-        truth, actions = numbers[TRUTH].astype(np.float64), numbers[column]
+        truth, actions = numbers[TRUTH], numbers[column]
         frames = np.flatnonzero(truth[:, self._truth["step"]] == step)
         frames = frames[rng.integers(len(frames), size=self.config.felt)]
         ahead = frames[:, None] + np.arange(self.config.chunk)
-        where = [[self._truth[f"{role}.{axis}"] for axis in "xyz"] for role in ROLES]
-        there = [self._truth[f"{role}.present"] for role in ROLES]
+        places, present = self._places(episode, info, step)
         return {
             FELT + "state": numbers[STATE][frames].astype(np.float64),
-            FELT + "positions": truth[frames][:, where],
-            FELT + "present": truth[frames][:, there] > 0.5,
+            FELT + "positions": places[frames],
+            FELT + "present": present[frames],
             FELT + "actions": actions[np.minimum(ahead, len(actions) - 1)].astype(np.float64),
             FELT + "real": self._meant_all(episode, info, step, late)[frames],
+            FELT + "course": self._course(episode, info, step)[frames],
         }
+
+    def _course(self, episode: int, info: Mapping[str, Any], step: int) -> np.ndarray:
+        """How things went since a step began, by each frame of an episode (T, COURSE), worked out once; nothing before it began, nor in looks,
+        whose frames do not follow each other."""
+        if (episode, step) not in self._courses:
+            numbers, names = self.dataset.numbers(episode, (STATE, TRUTH)), self.codec.states.names
+            found = np.zeros((len(numbers[TRUTH]), COURSE))
+            begin = int(np.argmax(numbers[TRUTH][:, self._truth["step"]] == step))
+            if not info.get(LOOK) and felt_by(names):
+                places, present = self._places(episode, info, step)
+                thing = places[begin:, 0] if present[begin, 0] else None
+                felt = numbers[STATE][begin:].astype(np.float64)
+                found[begin:] = courses(names, felt, thing, 1.0 / self.dataset.fps)
+            self._courses[episode, step] = found
+        return self._courses[episode, step]
+
+    def _places(self, episode: int, info: Mapping[str, Any], step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where thing and place of a step are by each frame of an episode, (T, ROLES, 3) in the pelvis frame, and whether there are such, (T, ROLES)."""
+        if (episode, step) not in self._known_places:
+            truth = self.dataset.numbers(episode, (TRUTH,))[TRUTH].astype(np.float64)
+            where = [[self._truth[f"{role}.{axis}"] for axis in "xyz"] for role in ROLES]
+            places, present = truth[:, where], truth[:, [self._truth[f"{role}.present"] for role in ROLES]] > 0.5
+            meant = self._things(episode, info, step)[: len(ROLES)]
+            if TRUTH_THINGS in {feature.name for feature in self.dataset.features} and (meant >= 0).all():
+                things = self.dataset.numbers(episode, (TRUTH_THINGS,))[TRUTH_THINGS].reshape(len(truth), MANY, -1)
+                known = np.pad(things[..., :3].astype(np.float64), ((0, 0), (0, 1), (0, 0)))
+                places, present = known[:, meant], np.repeat([meant < MANY], len(truth), axis=0)
+            self._known_places[episode, step] = places, present
+        return self._known_places[episode, step]
+
+    def _things(self, episode: int, info: Mapping[str, Any], step: int, landmark: str = "") -> np.ndarray:
+        """Numbers of the things that are meant, as `things_of`; -1 where an episode's goals are not known."""
+        if "scene" not in info or step >= len(info.get("goals", ())):
+            return np.full(3, -1)
+        return things_of(self._scene(episode, info), Goal(**info["goals"][step]), landmark)
+
+    def _scene(self, episode: int, info: Mapping[str, Any]) -> Scene:
+        if episode not in self._scenes:
+            self._scenes[episode] = scene_from_json(info["scene"])
+        return self._scenes[episode]
 
     def _anew(self, info: Mapping[str, Any], sample: Sample, rng: np.random.Generator) -> dict[str, Any]:
         """A frame of a scene for the primitives, asked something anew: the same picture, other words, another answer."""
@@ -289,7 +334,7 @@ class Batches:
         others = self._phrases[bool(info.get(LOOK))].others(episode, info, step)
         chosen = [others[place] for place in rng.permutation(len(others))[: self.config.ask + 1].tolist()]
         return [
-            (said.text, numbers_of(info, (goal.thing, goal.place, said.landmark)), told_of(said.calls))
+            (said.text, things_of(self._scene(episode, info), goal, said.landmark), told_of(said.calls))
             for goal, said in chosen
         ]
 
@@ -342,9 +387,7 @@ class Batches:
         thing, place = (np.array([values[self._truth[f"{role}.{axis}"]] for axis in "xyz"]) for role in ROLES)
         hands = np.array([[sample[STATE][-1, names.index(f"{side}.{axis}")] for axis in "xyz"] for side in SIDES])
         finished = bool(values[self._truth["finished"]] > 0.5)
-        if episode not in self._scenes:
-            self._scenes[episode] = scene_from_json(info["scene"])
-        return reason(Goal(**info["goals"][step]), self._scenes[episode], thing, place, hands, finished)
+        return reason(Goal(**info["goals"][step]), self._scene(episode, info), thing, place, hands, finished)
 
     def _asked(self, batch: Sample) -> Question:
         count = self.config.ask
@@ -369,6 +412,7 @@ class Batches:
             present=torch.from_numpy(batch[FELT + "present"]),
             actions=as_float(self.codec.encode(batch[FELT + "actions"], state)),
             real=torch.from_numpy(batch[FELT + "real"]),
+            course=as_float(batch[FELT + "course"]),
         )
 
     def _tensors(self, batch: Sample) -> tuple[Inputs, Targets]:
@@ -383,6 +427,7 @@ class Batches:
             done=as_float(self.codec.encode(batch[BEFORE + column], now)) if self.config.before else None,
             done_mask=torch.from_numpy(~batch[BEFORE_PAD]) if self.config.before else None,
             shown=shown_of(batch) if self.config.shown else None,
+            course=as_float(batch["course"]) if "course" in batch else None,
         )
         targets = Targets(
             actions=as_float(self.codec.encode(batch[column], now)),

@@ -18,6 +18,7 @@ import numpy as np
 from volition.sim.language.held_out import split_of
 from volition.sim.language.reference import Reference, resolve
 from volition.sim.language.say import say
+from volition.sim.roles import calls_of
 from volition.sim.scene import Goal, Scene, scene_from_json
 from volition.sim.skills import SKILLS
 
@@ -92,11 +93,8 @@ def _say(scene: Scene, goals: Sequence[Goal], random: np.random.Generator, *, ev
     said = say(scene, goals, random, "train", evenly=evenly)
     beside = [reference.landmark for reference in said.references if reference.landmark is not None]
     meant = resolve(scene, beside[0]) if beside else ()
-    called = dict(zip([role for role in ("thing", "place") if getattr(goals[0], role)], said.references, strict=False))
-    calls = (called.get("thing"), called.get("place"), beside[0] if beside else None)
-    return Said(
-        text=said.text, landmark=meant[0].name if len(meant) == 1 else "", calls=calls if len(goals) == 1 else ()
-    )
+    calls = (*calls_of(scene, goals[0], said.references), beside[0] if beside else None) if len(goals) == 1 else ()
+    return Said(text=said.text, landmark=meant[0].name if len(meant) == 1 else "", calls=calls)
 
 
 def _different(said: Iterable[Said]) -> tuple[Said, ...]:

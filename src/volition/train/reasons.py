@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import numpy as np
 
+from volition.sim.roles import roles_of
 from volition.sim.scene import TABLE, Goal, Scene
 
 ASIDE, AHEAD = 0.06, 0.33  # m: further out is left or right, further ahead is far
 CLOSE = 0.09  # m: a hand this near has reached a thing
 LIFTED = 0.03  # m
+OVER = 0.08  # m: what is so near to its place has been taken there
 _VERBS = {
     "press_button": "press it",
     "open_drawer": "pull it",
-    "wipe_surface": "wipe it",
+    "wipe_surface": "grasp it",
     "pick_and_place": "grasp it",
     "pour": "grasp it",
     "go_to": "walk to it",
 }
-_CARRIED = {"pick_and_place": "bring it to the {place}", "pour": "pour it into the {place}"}
+_CARRIED = {
+    "pick_and_place": "bring it to the {place}",
+    "pour": "pour it into the {place}",
+    "wipe_surface": "wipe the {place} with it",
+}
 
 
 def reason(goal: Goal, scene: Scene, thing: np.ndarray, place: np.ndarray, hands: np.ndarray, finished: bool) -> str:
@@ -31,12 +37,14 @@ def reason(goal: Goal, scene: Scene, thing: np.ndarray, place: np.ndarray, hands
         return "it is done; wait"
     if not goal.thing:
         return f"no thing is needed; {goal.what.replace('_', ' ')}"
-    words = f"the {_called(scene, goal.thing)} is {_where(thing)}"
-    if goal.place:
-        words += f", the {_called(scene, goal.place)} {_where(place)}"
+    taken, to = roles_of(scene, goal)
+    words = f"the {_called(scene, taken)} is {_where(thing)}"
+    if to:
+        words += f", the {_called(scene, to)} {_where(place)}"
     near = float(np.min(np.linalg.norm(hands - thing, axis=-1))) < CLOSE
-    if goal.skill in _CARRIED and near and _lifted(scene, goal, thing, place):
-        return f"{words}; {_CARRIED[goal.skill].format(place=_called(scene, goal.place))}"
+    over = float(np.linalg.norm((thing - place)[:2])) < OVER
+    if goal.skill in _CARRIED and near and (over or _lifted(scene, taken, thing, place)):
+        return f"{words}; {_CARRIED[goal.skill].format(place=_called(scene, to))}"
     if near or goal.skill == "go_to":
         return f"{words}; {_VERBS[goal.skill]}"
     return f"{words}; reach for it with the {'left' if thing[1] > 0 else 'right'} hand"
@@ -64,7 +72,7 @@ def _where(point: np.ndarray) -> str:
     return f"{side} and {'far' if point[0] > AHEAD else 'near'}"
 
 
-def _lifted(scene: Scene, goal: Goal, thing: np.ndarray, place: np.ndarray) -> bool:
+def _lifted(scene: Scene, taken: str, thing: np.ndarray, place: np.ndarray) -> bool:
     """Higher over its place than it stood at first. Things' middles stand half their height above what they stand on."""
-    stood = scene.thing(goal.thing).position[2] - (scene.table or TABLE)
+    stood = scene.thing(taken).position[2] - (scene.table or TABLE)
     return bool(thing[2] - place[2] > stood + LIFTED + 0.03)

@@ -5,9 +5,8 @@ columns truth, truth.cells, truth.things + which things each row's words mean --
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +18,9 @@ from volition.data.store import Dataset
 from volition.data.windows import Sample
 from volition.model.inputs import STANDS, TOLD, Scenery, Truth
 from volition.sim.language.reference import Reference
-from volition.sim.scene import Goal
+from volition.sim.roles import roles_of
+from volition.sim.scene import Goal, Scene
 from volition.sim.sight import CELLS, MANY, ROLES, unpack
-from volition.train.phrases import Said
 
 
 def told_of(calls: Sequence[Reference | None]) -> np.ndarray:
@@ -181,18 +180,10 @@ def _names(batch: Sample, things: np.ndarray | None) -> tuple[Tensor | None, Ten
     return torch.from_numpy(kinds), torch.from_numpy(colours)
 
 
-def things_of(info: Mapping[str, Any], step: int, said: Said) -> np.ndarray:
-    """Numbers of the things that the words of an episode's own step mean; -1 where its goals are not known."""
-    if "scene" not in info or step >= len(info.get("goals", ())):
-        return np.full(3, -1)
-    goal = Goal(**info["goals"][step])
-    return numbers_of(info, (goal.thing, goal.place, said.landmark))
-
-
-def numbers_of(info: Mapping[str, Any], names: Sequence[str]) -> np.ndarray:
-    """Of things in `truth.things`, by their names; MANY where none is meant."""
-    known = [thing["name"] for thing in info["scene"]["things"]]
-    return np.array([known.index(name) if name else MANY for name in names])
+def things_of(scene: Scene, goal: Goal, landmark: str = "") -> np.ndarray:
+    """Numbers in `truth.things` of the thing and the place of a goal, and of what they are told by; MANY where there is none."""
+    known = [thing.name for thing in scene.things]
+    return np.array([known.index(name) if name else MANY for name in (*roles_of(scene, goal), landmark)])
 
 
 def _moved_by(share: np.ndarray, points: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from volition.body.course import COURSE
 from volition.body.mounts import Mount
 from volition.body.whereabouts import SURE
 from volition.errors import ContractError
@@ -45,8 +46,8 @@ class SpotsConfig:
     that name things tell how far away they are, too, and what the first camera has found says where the others look.
     `relations` and `rounds`: width and depth of what finds out how things stand to each other in the first camera's
     pictures, which show them all. `hands`: the actions follow from places, words and state alone (`hands.py`), which then
-    are learned from moments without pictures too, in which places are known to within `vague` metres. `kinds` and
-    `colours`: how many of them eyes and words tell apart (`named.py`); 0: things have no names.
+    are learned from moments without pictures too, in which places are known to within `vague` metres; `course`: hands are
+    told how things went since the robot was told, too (`body/course.py`). `kinds` and `colours`: how many of them eyes and words tell apart (`named.py`); 0: things have no names.
     """
 
     width: int = 512
@@ -60,6 +61,7 @@ class SpotsConfig:
     places: bool = False
     far: bool = False
     hands: bool = False
+    course: bool = False
     vague: float = 0.005
     kinds: int = 0
     colours: int = 0
@@ -122,7 +124,7 @@ class SpotsFusion(nn.Module):
             kinds = ROLES * (1 + config.kinds) * (self.named is not None)
             self.hands = Hands(
                 cameras=sizes.cameras, told=sizes.pooled + kinds, words=config.words, state=sizes.state * sizes.steps,
-                felt=config.state, width=config.width, hidden=config.hidden,
+                felt=config.state, width=config.width, hidden=config.hidden, course=COURSE * config.course,
             )  # fmt: skip
         else:
             self.glance = nn.Linear(sizes.vision, config.glance)
@@ -143,9 +145,11 @@ class SpotsFusion(nn.Module):
         state: Tensor,
         numbers: Tensor | None = None,
         expected: Tensor | None = None,
+        course: Tensor | None = None,
     ) -> Context:
         """`numbers` (B, N): what the robot feels now, as the state encoder is given it; needed with `places`. `expected`
-        (B, ROLES, 6): where the thing and the place should be by what was seen before, for hands that go by places."""
+        (B, ROLES, 6): where the thing and the place should be by what was seen before, for hands that go by places; `course` (B, COURSE):
+        how things went, for those that are told (as if nothing had happened, if nobody says)."""
         self.sizes.check(vision, words, state)
         look = self._look(self._seen(vision, self.pictures), words, state, numbers)
         if self.hands is not None:
@@ -157,7 +161,7 @@ class SpotsFusion(nn.Module):
                 assert look.spots.places is not None
                 places, there = believed(look.spots.places, there, expected)
                 away = self.places.away(places, numbers)
-            return self._led(away, there, self.told(words, look.spots.meant), state, numbers, look.spots)
+            return self._led(away, there, self.told(words, look.spots.meant), state, numbers, look.spots, course)
         assert self.glance is not None
         assert self.layers is not None
         parts, direct = [look.found.flatten(1), self.glance(look.whole).flatten(1), look.told, look.felt], None
@@ -219,19 +223,39 @@ class SpotsFusion(nn.Module):
         kinds = torch.cat([there, there * meant.kinds[:, :ROLES].softmax(-1)], dim=-1).flatten(1)
         return torch.cat([words.pooled, kinds.detach().to(words.pooled.dtype)], dim=-1)  # hands do not teach reading
 
-    def feel(self, places: Tensor, present: Tensor, told: Tensor, state: Tensor, numbers: Tensor) -> Context:
+    def feel(
+        self,
+        places: Tensor,
+        present: Tensor,
+        told: Tensor,
+        state: Tensor,
+        numbers: Tensor,
+        course: Tensor | None = None,
+    ) -> Context:
         """`told` as above; what hands would go by if eyes had found the things at `places` (B, G, 3), as far as they are `present` (B, G)."""
         assert self.places is not None
         if self.training:
             places = places + self.config.vague * torch.randn_like(places)
-        return self._led(self.places.away(places, numbers), present.to(places.dtype), told, state, numbers, None)
+            if course is not None:
+                course = course + self.config.vague * torch.randn_like(course)
+        away = self.places.away(places, numbers)
+        return self._led(away, present.to(places.dtype), told, state, numbers, None, course)
 
     def _led(
-        self, away: Tensor, there: Tensor, told: Tensor, state: Tensor, numbers: Tensor, spots: Spots | None
+        self,
+        away: Tensor,
+        there: Tensor,
+        told: Tensor,
+        state: Tensor,
+        numbers: Tensor,
+        spots: Spots | None,
+        course: Tensor | None,
     ) -> Context:
         assert self.hands is not None
         straight = (away[:, :ROLES] / UNIT * there[:, :ROLES, None, None]).flatten(1)
-        pooled = self.hands(away, there, told, state)
+        if self.config.course and course is None:
+            course = away.new_zeros(len(away), COURSE)
+        pooled = self.hands(away, there, told, state, course if self.config.course else None)
         return self._context(pooled, spots, torch.cat([straight, numbers.to(straight.dtype)], dim=-1))
 
     @staticmethod

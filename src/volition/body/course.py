@@ -1,0 +1,82 @@
+"""How things went since the robot was told: what nobody sees in one look, and a hand must know that is to stop, to turn back, to go on.
+
+    what the robot feels, decision by decision --Course.go--> its way by its odometry's velocity, where its hands were of late
+    and how far the thing has gone --Course.numbers--> hands;   a recorded episode --courses--> the same of each frame, for training
+
+A metre is walked when it has been walked, a drawer is open when it has gone so far, a cup is empty when it has leaned long enough.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from volition.transforms.rotation import from_rotvec, multiply, rotate, rotate_inverse
+
+SIDES = ("left", "right")
+BASE = tuple(f"base.{one}" for one in ("forward", "left", "turn", "roll", "pitch", "height"))
+HAND = ("x", "y", "z", "rx", "ry", "rz", "closed")
+LATELY = (1.0, 5.0)  # s: over so long it remembers where its hands were, ever more faintly
+MOVED = 6  # where it began, x and y (m) and how far it has turned (rad); how far the thing has gone, x, y and z (m); all as it stands now
+COURSE = MOVED + len(LATELY) * len(SIDES) * len(
+    HAND
+)  # numbers in all: for each of LATELY how far each of the hands' numbers is from its mean
+
+
+class Course:
+    """Of one run and one instruction."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """`names`: of the numbers that the robot feels."""
+        self._base = [names.index(name) for name in BASE]
+        self._hands = [names.index(f"{side}.{one}") for side in SIDES for one in HAND]
+        self._origin, self._heading = np.zeros(2), 0.0  # where the robot is, from where it began
+        self._mean: np.ndarray | None = None  # (LATELY, numbers of the hands)
+
+    def go(self, felt: np.ndarray, passed: float) -> None:
+        """It feels this (S,) after so many seconds."""
+        forward, left, turn, roll, pitch, height = felt[self._base]
+        self._heading += turn * passed
+        cosine, sine = math.cos(self._heading), math.sin(self._heading)
+        went = np.array([cosine * forward - sine * left, sine * forward + cosine * left])
+        self._origin = self._origin + passed * went
+        self._pelvis = np.array([*self._origin, height])
+        self.turned = _turned(roll, pitch, self._heading)
+        self._now = felt[self._hands]
+        if self._mean is None:
+            self._mean = np.repeat(self._now[None], len(LATELY), axis=0)
+        share = -np.expm1(-passed / np.array(LATELY))[:, None]
+        self._mean = self._mean + share * (self._now - self._mean)
+
+    def world(self, point: np.ndarray) -> np.ndarray:
+        """A point of the pelvis frame, in a world that begins where the robot was told."""
+        return self._pelvis + rotate(self.turned, point)
+
+    def here(self, world: np.ndarray) -> np.ndarray:
+        """The inverse of `world`."""
+        return rotate_inverse(self.turned, world - self._pelvis)
+
+    def numbers(self, gone: np.ndarray) -> np.ndarray:
+        """(COURSE,), if the thing has gone so far in the world."""
+        cosine, sine = math.cos(self._heading), math.sin(self._heading)
+        x, y = -self._origin
+        began = (cosine * x + sine * y, -sine * x + cosine * y, self._heading)
+        return np.array([*began, *rotate_inverse(self.turned, gone), *(self._now - self._mean).ravel()])
+
+
+def courses(names: Sequence[str], felt: np.ndarray, thing: np.ndarray | None, dt: float) -> np.ndarray:
+    """Of T frames from the one on in which it was told, (T, COURSE): `felt` (T, S), `thing` (T, 3) where it is in the pelvis frame, if there is one."""
+    course, found, began = Course(names), np.zeros((len(felt), COURSE)), None
+    for frame, one in enumerate(felt):
+        course.go(one, dt if frame else 0.0)
+        at = np.zeros(3) if thing is None else course.world(thing[frame])
+        began = at if began is None else began
+        found[frame] = course.numbers(at - began)
+    return found
+
+
+def _turned(roll: float, pitch: float, heading: float) -> np.ndarray:
+    about = [from_rotvec(axis * angle) for axis, angle in zip(np.eye(3), (roll, pitch, heading), strict=True)]
+    return multiply(about[2], multiply(about[1], about[0]))
