@@ -174,7 +174,7 @@ class PourReferee:
 
 
 class PourPlan:
-    """Take the cup from the side, carry it to the bowl, lean it with its lip over the middle, set it down where there is room."""
+    """Take the cup from the side, carry it to the bowl, lean it with its lip over the middle, set it down where it stood."""
 
     def __init__(self, stage: Stage, goal: Goal, count: Callable[[Thing], int] | None = None) -> None:
         """`count`: how many beads are in a cup, where somebody else is to say so."""
@@ -262,7 +262,7 @@ class PourPlan:
         high = self._cup.position[2] + GRIP + LIFT
         if self._leans() > LEANING:
             return self._carry(grasp, state, np.zeros(3), "upright again")
-        spot = self._room()
+        spot = np.array(self._cup.position)
         base = self._stepper.step(state, spot, side)
         if base is not None:
             return self._carry(grasp, state, base, "carrying")
@@ -272,7 +272,7 @@ class PourPlan:
             goal[2] = high
             return Intent(
                 hands={side: frame.reach(goal, grasp.heading, grasp=1.0, speed=0.2, steady=True)},
-                note="to a free place",
+                note="back to its place",
             )
         if here[2] > spot[2] + 0.006:
             goal[2] -= 0.004
@@ -320,16 +320,3 @@ class PourPlan:
         inwards = -mirror(grasp.side) * np.cross(axis, pointing)
         radius, height = self._cup.size
         return stage.position(name) + height * axis + radius * inwards / np.linalg.norm(inwards)
-
-    def _room(self) -> np.ndarray:
-        """The free place on the table nearest to the bowl that no other cup is before; where the cup came from is free."""
-        cup, bowl = self._cup, self._bowl.position[1]
-        others = [(thing, self._stage.position(thing.name)[1]) for thing in self._stage.scene.things if thing != cup]
-        cups = [y for thing, y in others if thing.kind == "cup"]
-        best, nearest = np.array(cup.position), abs(cup.position[1] - bowl)
-        for y in np.arange(-0.7, 0.71, 0.02):
-            free = all(abs(at - y) > (ROOM["cup"] + ROOM.get(thing.kind, 0.16)) / 2 for thing, at in others)
-            behind = any(min(bowl, y) < at < max(bowl, y) for at in cups)
-            if free and not behind and abs(y - bowl) < nearest:
-                best, nearest = np.array([cup.position[0], y, cup.position[2]]), abs(y - bowl)
-        return best
