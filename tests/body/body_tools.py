@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 
+from volition.body.proprioception import Proprioception
 from volition.robots.g1 import g1
 from volition.types import RobotSpec, RobotState
 
 ROBOT = g1()
 TICK = 1.0 / ROBOT.control_rate_hz
+NAMES = Proprioception(ROBOT).names
 
 
 def state(
@@ -39,3 +41,11 @@ def smooth(share: float) -> float:
     """The minimum-jerk curve from 0 to 1."""
     share = min(max(share, 0.0), 1.0)
     return share**3 * (10 - 15 * share + 6 * share**2)
+
+
+def felt(**numbers: float) -> np.ndarray:
+    """What it feels: `left_x=0.3` is the number left.x; the rest is 0 but for the height."""
+    state = np.zeros(len(NAMES))
+    for name, value in ({"base_height": 0.75} | numbers).items():
+        state[NAMES.index(name.replace("_", ".", 1))] = value
+    return state

@@ -6,22 +6,12 @@ import math
 
 import numpy as np
 import pytest
+from body_tools import NAMES, felt
 
-from volition.body.course import COURSE, HAND, LATELY, MOVED, SIDES, Course, courses
-from volition.body.proprioception import Proprioception
-from volition.robots.g1 import g1
+from volition.body.course import COURSE, HAND, LATELY, MOVED, SIDES, Course, courses, felt_by
 
-NAMES = Proprioception(g1(64)).names
 DT = 0.1
 NOWHERE = np.zeros(3)
-
-
-def felt(**numbers: float) -> np.ndarray:
-    """`left_x=0.3` is the number left.x; the rest is 0 but for the height."""
-    state = np.zeros(len(NAMES))
-    for name, value in ({"base_height": 0.75} | numbers).items():
-        state[NAMES.index(name.replace("_", ".", 1))] = value
-    return state
 
 
 def gone(course: Course, seconds: float, **numbers: float) -> np.ndarray:
@@ -88,3 +78,9 @@ def test_a_recorded_episode_says_the_same_as_a_run() -> None:
     without = courses(NAMES, np.array(states), None, DT)
     np.testing.assert_array_equal(without[:, 3:MOVED], 0.0)
     np.testing.assert_array_equal(without[:, MOVED:], recorded[:, MOVED:])
+
+
+def test_robots_that_do_not_feel_how_they_go_or_where_a_hand_is_are_found_out() -> None:
+    assert felt_by(NAMES)
+    assert not felt_by([name for name in NAMES if name != "base.turn"])
+    assert not felt_by([name for name in NAMES if not name.startswith("left.")])

@@ -6,25 +6,15 @@ import math
 
 import numpy as np
 import pytest
+from body_tools import NAMES, felt
 
 from volition.body.course import MOVED
-from volition.body.proprioception import Proprioception
-from volition.body.whereabouts import AGAIN, GATE, KNOWN, LONG, ROLES, SETTLE, Whereabouts, felt_by
-from volition.robots.g1 import g1
+from volition.body.whereabouts import AGAIN, GATE, KNOWN, LONG, ROLES, SETTLE, Whereabouts
 
-NAMES = Proprioception(g1(64)).names
 THING, PLACE = np.array([0.4, 0.1, 0.2]), np.array([0.35, -0.2, 0.1])
 ASTRAY = np.array([0.0, 0.3, 0.0])
 SURE = np.ones(ROLES)
 DT = 0.1
-
-
-def felt(**numbers: float) -> np.ndarray:
-    """`left_x=0.3` is the number left.x; the rest is 0 but for the height."""
-    state = np.zeros(len(NAMES))
-    for name, value in ({"base_height": 0.75} | numbers).items():
-        state[NAMES.index(name.replace("_", ".", 1))] = value
-    return state
 
 
 class Run:
@@ -170,12 +160,6 @@ def test_looks_that_are_no_numbers_say_nothing(run: Run) -> None:
     run.look(np.full(3, np.nan), count=2)
     known = run.look(THING, count=SETTLE)
     np.testing.assert_allclose(known[0, :3], THING, atol=1e-9)
-
-
-def test_robots_that_do_not_feel_how_they_go_or_where_a_hand_is_are_found_out() -> None:
-    assert felt_by(NAMES)
-    assert not felt_by([name for name in NAMES if name != "base.turn"])
-    assert not felt_by([name for name in NAMES if not name.startswith("left.")])
 
 
 def test_how_far_the_thing_has_gone_is_by_where_it_was_found_first(run: Run) -> None:

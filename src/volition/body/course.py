@@ -20,9 +20,13 @@ BASE = tuple(f"base.{one}" for one in ("forward", "left", "turn", "roll", "pitch
 HAND = ("x", "y", "z", "rx", "ry", "rz", "closed")
 LATELY = (1.0, 5.0)  # s: over so long it remembers where its hands were, ever more faintly
 MOVED = 6  # where it began, x and y (m) and how far it has turned (rad); how far the thing has gone, x, y and z (m); all as it stands now
-COURSE = MOVED + len(LATELY) * len(SIDES) * len(
-    HAND
-)  # numbers in all: for each of LATELY how far each of the hands' numbers is from its mean
+# Numbers in all: for each of LATELY also how far each of the hands' numbers is from its mean.
+COURSE = MOVED + len(LATELY) * len(SIDES) * len(HAND)
+
+
+def felt_by(names: Sequence[str]) -> bool:
+    """Whether a robot that feels these numbers knows how it goes and where its hands are."""
+    return {*BASE, *(f"{side}.{one}" for side in SIDES for one in HAND)} <= set(names)
 
 
 class Course:

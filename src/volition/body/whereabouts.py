@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from volition.body.course import BASE, HAND, SIDES, Course
+from volition.body.course import HAND, SIDES, Course
 from volition.transforms.rotation import from_rotvec, multiply, rotate, rotate_inverse
 
 ROLES = 2  # the thing and the place
@@ -34,11 +34,6 @@ LONG = 1.0  # s: who was not asked for so long knows nothing any more
 _ANYWHERE = 1e3  # m
 
 
-def felt_by(names: Sequence[str]) -> bool:
-    """Whether a robot that feels these numbers knows how it goes and where its hands are."""
-    return {*BASE, *(f"{side}.{one}" for side in SIDES for one in HAND)} <= set(names)
-
-
 class Whereabouts:
     """Of one run and one instruction; `reset` before the next. Call `expect` and `found` in turn."""
 
@@ -50,7 +45,7 @@ class Whereabouts:
 
     def reset(self) -> None:
         self._stamp = -math.inf
-        self._way = Course(self._names)
+        self._course = Course(self._names)
         self._tracks = [_Track(share, gate) for share, gate in zip(SHARE, GATE, strict=True)]
         # Whether the thing is between its fingers since they were straight, and for how many decisions it has been held.
         self._came_open: dict[str, bool] = dict.fromkeys(SIDES, False)
@@ -64,12 +59,12 @@ class Whereabouts:
             self.reset()
             passed = 0.0
         self._stamp = stamp
-        self._way.go(felt, passed)
+        self._course.go(felt, passed)
         self._carry(felt)
         rows = []
         for role, track in enumerate(self._tracks):
             carried = role == 0 and self._held is not None
-            rows.append([*self._way.here(track.at), 0.0 if carried else track.share, track.gate, float(track.known)])
+            rows.append([*self._course.here(track.at), 0.0 if carried else track.share, track.gate, float(track.known)])
         return np.array(rows)
 
     def found(self, places: np.ndarray, sure: np.ndarray) -> None:
@@ -77,20 +72,20 @@ class Whereabouts:
         for role, track in enumerate(self._tracks):
             carried = role == 0 and self._held is not None
             if sure[role] >= SURE and not carried and np.isfinite(places[role]).all():
-                track.see(self._way.world(places[role]))
+                track.see(self._course.world(places[role]))
 
     def course(self) -> np.ndarray:
         """(COURSE,) at the moment expected last."""
         thing = self._tracks[0]
-        return self._way.numbers(thing.at - thing.began if thing.known else np.zeros(3))
+        return self._course.numbers(thing.at - thing.began if thing.known else np.zeros(3))
 
     def _carry(self, felt: np.ndarray) -> None:
         """What is in a hand goes with it, until the hand opens or closes on nothing."""
         thing = self._tracks[0]
         for side, columns in self._hands.items():
             *pose, closed = felt[columns]
-            hand = self._way.world(np.array(pose[:3]))
-            turned = multiply(self._way.turned, from_rotvec(np.array(pose[3:])))
+            hand = self._course.world(np.array(pose[:3]))
+            turned = multiply(self._course.turned, from_rotvec(np.array(pose[3:])))
             holding = HOLDING[0] < closed < HOLDING[1]
             if self._held is not None and self._held[0] == side:
                 thing.put(hand + rotate(turned, self._held[1]))

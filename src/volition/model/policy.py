@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from volition.body.course import felt_by
 from volition.body.memory import IMAGE, LONG, SURE, Arrays, Looks, Memory
-from volition.body.whereabouts import ROLES, felt_by
+from volition.body.whereabouts import ROLES
 from volition.errors import PolicyError
 from volition.model.checkpoint import Checkpoint
 from volition.model.heads.guide import Guide, guide

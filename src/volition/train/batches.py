@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from volition.body.course import COURSE, courses
-from volition.body.whereabouts import felt_by
+from volition.body.course import COURSE, courses, felt_by
 from volition.data.augment import Augmentation
 from volition.data.feature import ACTION, IMAGES, LOOK, STATE, TRUTH, TRUTH_CELLS, TRUTH_THINGS
 from volition.data.loader import Loader, LoaderConfig
