@@ -9,6 +9,7 @@ from volition.data.feature import TRUTH
 from volition.robots.g1 import g1
 from volition.sim.choices import layout
 from volition.sim.errand import Errand
+from volition.sim.language.reference import resolve
 from volition.sim.language.say import say
 from volition.sim.randomise import Draw
 from volition.sim.roles import calls_of, roles_of
@@ -24,7 +25,8 @@ def test_hands_go_by_what_the_words_name(skill: str) -> None:
     for goal in SKILLS[skill].goals(scene):
         assert roles_of(scene, goal) == (goal.thing, goal.place)
         said = say(scene, [goal], np.random.default_rng(0)).references
-        calls = calls_of(scene, goal, said)
+        *calls, beside = calls_of(scene, goal, said)
+        assert beside == next((one.landmark for one in said if one.landmark), None)
         assert [one for one in calls if one is not None] == list(said)
         assert [one is not None for one in calls] == [bool(goal.thing), bool(goal.place)]
 
@@ -36,10 +38,20 @@ def test_who_wipes_takes_the_wiper_to_the_stain() -> None:
     assert scene.thing(wiper).kind == "wiper"
     assert stain == goal.thing
     (said,) = say(scene, [goal], np.random.default_rng(0)).references
-    taken, to = calls_of(scene, goal, [said])
+    taken, to, beside = calls_of(scene, goal, [said])
     assert to == said
     assert taken is not None
-    assert (taken.kinds, taken.colour, taken.stands) == (("wiper",), "", ())
+    assert (taken.kinds, taken.colour, taken.stands) == (("wiper",), "", ("nearest",))
+    assert beside == (said.landmark or said)
+
+
+def test_the_wiper_that_nobody_speaks_of_is_the_one_that_is_taken() -> None:
+    for seed in range(40):
+        scene = layout("wipe_surface", Draw(seed))
+        for goal in SKILLS["wipe_surface"].goals(scene):
+            taken, _, _ = calls_of(scene, goal, say(scene, [goal], np.random.default_rng(seed)).references)
+            assert taken is not None
+            assert [thing.name for thing in resolve(scene, taken)] == [roles_of(scene, goal)[0]]
 
 
 def test_the_truth_of_wiping_is_where_wiper_and_stain_are() -> None:

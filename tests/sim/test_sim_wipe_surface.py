@@ -14,7 +14,7 @@ from volition.sim.randomise import NOMINAL, Axes, Draw
 from volition.sim.scene import Goal, Scene
 from volition.sim.skill import Verdict
 from volition.sim.stage import Stage
-from volition.sim.tasks.wipe_surface import LYING_S, WipeSurface
+from volition.sim.tasks.wipe_surface import COVERED, LYING_S, WipeSurface, way_round
 from volition.sim.things import tiles
 from volition.transforms.rotation import from_rotvec
 
@@ -65,6 +65,20 @@ def test_layouts_have_a_wiper_beside_every_stain_and_no_two_of_a_colour(seed: in
         assert min(np.hypot(*off) for off in away) < 0.12
         assert all(off[1] > (patch.size[0] + wiper.size[0]) / 2 for off, wiper in zip(away, wipers, strict=True))
         assert all(other is patch or abs(patch.position[1] - other.position[1]) > 0.1 for other in patches)
+
+
+@pytest.mark.parametrize("off", [(0.0, 0.0), (0.02, 0.0), (-0.02, 0.0), (0.0, 0.02), (0.0, -0.02), (0.015, -0.015)])
+def test_who_knows_the_place_of_a_stain_to_two_centimetres_wipes_it_on_the_way_round(
+    stage: Stage, off: tuple[float, float]
+):
+    wiper, patch = wiper_of(stage), stage.scene.thing(stage.scene.goals[0].thing)
+    x, y = stage.scene.thing(wiper).position[:2]
+    here = np.array([x, patch.position[1] + np.copysign(0.09, y - patch.position[1])])
+    for corner in way_round(patch, here):
+        for part in np.linspace(0.0, 1.0, 12)[1:]:
+            put(stage, wiper, *(here + part * (corner - here) + off))
+        here = corner
+    assert stage.stains.wiped(patch.name) >= COVERED
 
 
 def test_either_side_may_be_the_right_one():

@@ -57,8 +57,7 @@ def sentences(looks: Dataset, split: str, count: int, seed: int = 0) -> Iterator
         goals = [goal for goal in SKILLS[own.skill].goals(scene) if goal.thing]
         goal = goals[int(random.integers(len(goals)))]
         said = say(scene, [goal], random, split)
-        beside = next((one.landmark for one in said.references if one.landmark is not None), None)
-        yield Said(text=said.text, calls=(*calls_of(scene, goal, said.references), beside))
+        yield Said(text=said.text, calls=calls_of(scene, goal, said.references))
 
 
 def read(checkpoint: Checkpoint, said: Sequence[Said]) -> tuple[np.ndarray, Counter[str]]:

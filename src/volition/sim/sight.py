@@ -63,11 +63,11 @@ class Sight:
 
     def place(self, thing: str) -> np.ndarray:
         """What a hand goes for (world, m): the middle of a drawer's bar; else of what moves of a thing (a button's cap), or of all
-        of it. The middle of a drawer is hidden, and how far its bar stands before that depends on how one stands to it."""
+        of it, of a stain too, however little is left. The middle of a drawer is hidden, and how far its bar stands before that depends on how one stands to it."""
         if thing in self._bars:
             box = self._model.body(f"{thing}.box").id
             return self._data.xpos[box] + self._data.xmat[box].reshape(3, 3) @ self._bars[thing]
-        points = self.points(thing)
+        points = self._spread(self._geoms[thing], self._local[thing])
         return (points.min(axis=0) + points.max(axis=0)) / 2
 
     def points(self, thing: str) -> np.ndarray:
@@ -76,6 +76,9 @@ class Sight:
         left = self._model.geom_rgba[geoms, 3] > 0
         if left.any() and not left.all():
             geoms, local = geoms[left], local[left]
+        return self._spread(geoms, local)
+
+    def _spread(self, geoms: np.ndarray, local: np.ndarray) -> np.ndarray:
         turn = self._data.geom_xmat[geoms].reshape(-1, 3, 3)
         return (local @ turn.swapaxes(1, 2) + self._data.geom_xpos[geoms][:, None]).reshape(-1, 3)
 

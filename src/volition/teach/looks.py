@@ -32,6 +32,7 @@ from volition.sim.sight import Sight
 from volition.sim.stage import READY, Stage
 from volition.sim.tasks.pick_and_place import GRIP
 from volition.sim.tasks.pick_and_place import THINGS as HOLDABLE
+from volition.sim.tasks.wipe_surface import GRIP as HANDLE
 from volition.sim.things import DRAWER_TRAVEL
 from volition.teach.configs import LooksConfig
 from volition.teach.errors import TeachError
@@ -206,11 +207,12 @@ class Posing:
         for thing in stage.scene.things:
             if thing.kind == "drawer" and random.random() < OPEN:
                 data.joint(thing.name).qpos[0] = random.uniform(0, OPENED)
-        loose = [thing for thing in stage.scene.things if thing.kind in HOLDABLE]
+        loose = [thing for thing in stage.scene.things if thing.kind in (*HOLDABLE, "wiper")]
         if loose and random.random() < HELD:
             thing, side = loose[int(random.integers(len(loose)))], SIDES[int(random.integers(2))]
             hand, _ = stage.hand(side)
-            data.joint(thing.name).qpos[:3] = hand - up(thing.size[-1] - GRIP)
+            high = HANDLE if thing.kind == "wiper" else thing.size[-1] - GRIP
+            data.joint(thing.name).qpos[:3] = hand - up(high)
             joints = data.qpos[world.qpos].copy()
             joints[self._fingers[side]] = self._hands[side].targets(random.uniform(*GRASPED))
             data.qpos[world.qpos] = joints

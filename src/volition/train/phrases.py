@@ -91,9 +91,9 @@ class Phrases:
 
 def _say(scene: Scene, goals: Sequence[Goal], random: np.random.Generator, *, evenly: bool = False) -> Said:
     said = say(scene, goals, random, "train", evenly=evenly)
-    beside = [reference.landmark for reference in said.references if reference.landmark is not None]
-    meant = resolve(scene, beside[0]) if beside else ()
-    calls = (*calls_of(scene, goals[0], said.references), beside[0] if beside else None) if len(goals) == 1 else ()
+    calls = calls_of(scene, goals[0], said.references) if len(goals) == 1 else ()
+    beside = calls[2] if calls else next((one.landmark for one in said.references if one.landmark is not None), None)
+    meant = resolve(scene, beside) if beside is not None else ()
     return Said(text=said.text, landmark=meant[0].name if len(meant) == 1 else "", calls=calls)
 
 

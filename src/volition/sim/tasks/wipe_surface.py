@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,11 +27,15 @@ STAIN = (0.088, 0.10)  # m: width and depth of a stain
 APART = 0.092  # m, from a wiper to the stains beside it
 ROW = (0.305, 0.325)  # m, in front of the robot
 GRIP = 0.072  # m over the table: where a hand takes the handle
-OVER = 0.006  # m: the foam goes this far over a stain's edge
+OVER = (
+    0.02  # m: the foam goes this far over a stain's edge, so that who knows its place to two centimetres wipes it all
+)
+CORNER = (0.012, 0.035)  # m: so near to a corner of the way it is passed; beyond the line to it, so near
 PRESS = 4.0  # N: how hard it is pressed on the table
 STROKE = 0.12  # m/s
 ROOM = (0.09, 0.28, 0.38)  # m, in the pelvis frame: least and most outwards, most forward, to let go of it
 BACK = 0.015  # m: as near as this it is back where it stood
+AWAY = 0.075  # m: a wiper whose middle is so far from a stain's, forward or aside, is on it no more
 FAR = 0.15  # m: farther than this to go, it is carried ...
 CARRY = 0.06  # m: ... so high over the table
 
@@ -122,7 +127,10 @@ class WipeReferee:
 
 
 class WipePlan:
-    """Take the nearest wiper by its handle, push it to the stain and over all that is left of it, put it back, let go, leave."""
+    """Take the nearest wiper by its handle, push it once round over the stain, put it back, let go, leave.
+
+    What the way round has missed is wiped tile by tile.
+    """
 
     def __init__(self, stage: Stage, goal: Goal) -> None:
         self._stage, self._goal = stage, goal
@@ -134,6 +142,10 @@ class WipePlan:
         )
         self._stepper = Stepper()
         self._grasp: SideGrasp | None = None
+        self._corners: list[np.ndarray] | None = (
+            None  # of the way round, (2,) in the world, those that are not passed yet
+        )
+        self._passed = middle[:2]  # the corner before
         self._home: np.ndarray | None = None  # where the wiper is let go
         self._held = self._carrying = self._lifted = self._done = False
 
@@ -146,6 +158,9 @@ class WipePlan:
         grasp = self._grasp
         self._held = grasp.held(state) or (self._held and grasp.touching())
         clean = stage.stains.wiped(self._goal.thing) >= CLEAN
+        if self._held:
+            self._go_round(here[:2], clean)
+        clean &= not self._corners
         if clean and self._home is None:
             self._home = self._put_down(Frame(state), here)
         put_back = self._home is not None and np.linalg.norm((self._home - here)[:2]) < BACK
@@ -201,10 +216,35 @@ class WipePlan:
                 return spot
         return here
 
+    def _go_round(self, here: np.ndarray, clean: bool) -> None:
+        """Pass the corners of the way round that the wiper has come to; all of them, when it has left a stain that is clean."""
+        if self._corners is None:
+            self._passed, self._corners = here, way_round(self._patch, here)
+        if clean and np.any(np.abs(here - self._patch.position[:2]) > AWAY):
+            self._corners = []
+        while self._corners:
+            corner = self._corners[0]
+            way, gone = corner - self._passed, here - self._passed
+            off = float(np.linalg.norm(corner - here))
+            if off > CORNER[1] or (off > CORNER[0] and way @ gone < way @ way):
+                return
+            self._passed = self._corners.pop(0)
+
     def _next(self, here: np.ndarray) -> np.ndarray:
-        """Where the wiper goes next: to the nearest of what is left, strokes to and fro before steps to the side."""
+        """Where the wiper goes next: round; then to the nearest of what is left, strokes to and fro before steps to the side."""
+        if self._corners:
+            return self._corners[0]
         left = self._stage.stains.left(self._goal.thing)
         middle = np.array(self._patch.position[:2])
         room = np.maximum(np.array(self._patch.size[::-1]) / 2 - np.array(FOAM[::-1]) / 2 + OVER, 0.0)
         spots = middle + np.clip(left - middle, -room, room)
         return spots[int(np.argmin(np.abs(left - here) @ [1.0, 2.0]))]
+
+
+def way_round(patch: Thing, wiper: np.ndarray) -> list[np.ndarray]:
+    """Corners of a way over all of a stain for the middle of a wiper that comes from `wiper` (2,) beside it, in the world. Where it
+    is on that way tells where it goes on: in over the near edge to the far side, back over the far edge, and home over the middle."""
+    middle = np.array(patch.position[:2])
+    out, far = np.array(patch.size) / 2 - np.array(FOAM) / 2 + OVER
+    home = math.copysign(out, wiper[1] - middle[1])
+    return [middle + spot for spot in ((-far, home), (-far, -home), (far, -home), (far, home), (0.0, home))]
