@@ -45,7 +45,9 @@ def test_who_turned_after_walking_has_the_beginning_elsewhere(course: Course) ->
 
 def test_how_far_the_thing_has_gone_is_told_as_the_robot_stands_now(course: Course) -> None:
     gone(course, 1.0, base_turn=math.pi / 2)
-    np.testing.assert_allclose(course.numbers(np.array([-0.1, 0.0, 0.02]))[3:MOVED], [0.0, 0.1, 0.02], atol=1e-9)
+    np.testing.assert_allclose(
+        course.numbers(np.array([-0.1, 0.0, 0.02]))[MOVED - 3 : MOVED], [0.0, 0.1, 0.02], atol=1e-9
+    )
 
 
 @pytest.mark.parametrize(("number", "lasts"), list(enumerate(LATELY)))
@@ -74,10 +76,30 @@ def test_a_recorded_episode_says_the_same_as_a_run() -> None:
         said.append(run.numbers(pulled))
     recorded = courses(NAMES, np.array(states), np.array(places), DT)
     np.testing.assert_allclose(recorded, said, atol=1e-9)
-    assert recorded[-1, 3] < -0.1
+    assert recorded[-1, MOVED - 3] < -0.1
     without = courses(NAMES, np.array(states), None, DT)
-    np.testing.assert_array_equal(without[:, 3:MOVED], 0.0)
+    np.testing.assert_array_equal(without[:, MOVED - 3 : MOVED], 0.0)
     np.testing.assert_array_equal(without[:, MOVED:], recorded[:, MOVED:])
+
+
+def test_who_is_told_something_else_on_the_way_knows_where_that_was_and_where_the_run_began(course: Course) -> None:
+    gone(course, 2.0, base_left=0.3)
+    course.tell()
+    numbers = gone(course, 1.0, base_forward=0.4)
+    np.testing.assert_allclose(numbers[:3], [-0.4, 0.0, 0.0], atol=1e-9)
+    np.testing.assert_allclose(numbers[3:6], [-0.4, -0.6, 0.0], atol=1e-9)
+
+
+def test_what_was_told_later_in_an_episode_counts_from_there_and_from_when_the_thing_was_seen() -> None:
+    states = np.array([felt(base_left=0.3)] * 30)
+    thing = np.full((30, 3), np.nan)
+    thing[20:] = [0.4, 0.1, 0.95]  # it keeps pace with the robot from the 21st frame on
+    recorded = courses(NAMES, states, thing, DT, told=10)
+    assert not recorded[:10].any()
+    np.testing.assert_allclose(recorded[10:, 1], -0.03 * np.arange(20), atol=1e-9)
+    np.testing.assert_allclose(recorded[10:, 4], -0.03 * np.arange(10, 30), atol=1e-9)
+    np.testing.assert_allclose(recorded[:21, MOVED - 3 : MOVED], 0.0, atol=1e-9)
+    np.testing.assert_allclose(recorded[20:, MOVED - 2], 0.03 * np.arange(10), atol=1e-9)
 
 
 def test_robots_that_do_not_feel_how_they_go_or_where_a_hand_is_are_found_out() -> None:

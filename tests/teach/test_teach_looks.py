@@ -118,6 +118,14 @@ def test_no_scene_is_also_a_demonstrations(looks: Dataset) -> None:
     assert recipe.scene_seed(recipe.job(EPISODES // 2 - 1), 49) < Recipe(skills=("pour",), seed=1).scene_seed(job, 0)
 
 
+def test_long_tables_are_looked_at_from_anywhere_along_them(tmp_path: Path) -> None:
+    assert made(tmp_path / "data", 4, "chain") == 0
+    looks = Dataset(tmp_path / "data")
+    aside = list(looks.feature(TRUTH_THINGS).names or ()).index("0.y")
+    went = [np.ptp(looks.numbers(episode, (TRUTH_THINGS,))[TRUTH_THINGS][:, aside]) for episode in range(4)]
+    assert max(went) > 0.3
+
+
 @pytest.mark.parametrize("skill", ["move", "press_button,move"])
 def test_what_is_about_no_thing_is_refused(skill: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert made(tmp_path / "data", 2, skill) != 0

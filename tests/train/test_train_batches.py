@@ -603,18 +603,26 @@ def test_moments_beside_a_window_are_of_its_episode_and_of_what_is_told(dataset:
         begin = int(np.argmax(step == step[at]))
         goal, scene = Goal(**info["goals"][int(step[at])]), scene_from_json(info["scene"])
         known = [thing.name for thing in scene.things]
-        things = numbers[TRUTH_THINGS].reshape(len(truth), MANY, -1)[..., :3].astype(np.float64)
-        where = [things[:, known.index(name)] if name else np.zeros((len(truth), 3)) for name in roles_of(scene, goal)]
-        went = courses(codec.states.names, numbers[STATE][begin:].astype(np.float64), where[0][begin:], 1 / dataset.fps)
+        all_things = numbers[TRUTH_THINGS].reshape(len(truth), MANY, -1).astype(np.float64)
+        roles, head = (
+            roles_of(scene, goal),
+            [name.partition(".")[2] for name in dataset.feature(TRUTH_THINGS).names or ()],
+        )
+        inside = all_things[..., head.index("head.inside")] > 0.5
+        where = [all_things[:, known.index(name), :3] if name else np.zeros((len(truth), 3)) for name in roles]
+        inside[:begin] = False
+        seen = [np.logical_or.accumulate(inside[:, known.index(name)]) if name else None for name in roles]
+        shown = None if seen[0] is None else np.where(seen[0][:, None], where[0], np.nan)
+        went = courses(codec.states.names, numbers[STATE].astype(np.float64), shown, 1 / dataset.fps, begin)
         assert inputs.course is not None
-        np.testing.assert_allclose(inputs.course[row], went[at - begin], atol=1e-5)
+        np.testing.assert_allclose(inputs.course[row], went[at], atol=1e-5)
         for moment in range(5):
             frame = int(np.abs(states - felt.state[row, moment].numpy()).max(axis=1).argmin())
             np.testing.assert_allclose(states[frame], felt.state[row, moment], atol=1e-5)
             assert step[frame] == step[at]
-            np.testing.assert_allclose(felt.course[row, moment], went[frame - begin], atol=1e-5)
+            np.testing.assert_allclose(felt.course[row, moment], went[frame], atol=1e-5)
             np.testing.assert_allclose(felt.positions[row, moment], [one[frame] for one in where], atol=1e-6)
-            present = [bool(name) for name in roles_of(scene, goal)]
+            present = [one is not None and bool(one[frame]) for one in seen]
             assert felt.present[row, moment].tolist() == present
             if not targets.real[row].any() and step[at]:
                 assert not felt.real[row].any(), "it is told what was done before"

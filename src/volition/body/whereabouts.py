@@ -23,7 +23,8 @@ from volition.transforms.rotation import from_rotvec, multiply, rotate, rotate_i
 ROLES = 2  # the thing and the place
 KNOWN = 6  # numbers of what is expected of each: x, y, z (m), how much is believed of a new look, how near it must be (m), whether it is known
 SHARE = (0.3, 0.05)  # of a new look: drawers move while they are pulled, places do not move
-GATE = (0.06, 0.04)  # m: what is found farther off is not believed at once
+GATE = (0.06, 0.04)  # m: what is found farther off is not believed at once, of things within reach ...
+REACH = 0.6  # m; of those farther away in proportion: eyes find them as much more vaguely
 SETTLE = 4  # looks before there is anything to expect
 AGAIN, TIGHT, MOST = 15, 0.025, 0.8  # so many looks on end, most of them within so many metres: it is there after all
 SURE = 0.5  # a look that is less sure to see it at all says nothing
@@ -35,17 +36,19 @@ _ANYWHERE = 1e3  # m
 
 
 class Whereabouts:
-    """Of one run and one instruction; `reset` before the next. Call `expect` and `found` in turn."""
+    """Of one run; `reset` when it is told something else. Call `expect` and `found` in turn."""
 
     def __init__(self, names: Sequence[str]) -> None:
         """`names`: of the numbers that the robot feels."""
         self._names = tuple(names)
         self._hands = {side: [names.index(f"{side}.{one}") for one in HAND] for side in SIDES}
+        self._stamp = -math.inf
+        self._course = Course(self._names)
         self.reset()
 
     def reset(self) -> None:
-        self._stamp = -math.inf
-        self._course = Course(self._names)
+        """Something else is meant now; the robot is where it was."""
+        self._course.tell()
         self._tracks = [_Track(share, gate) for share, gate in zip(SHARE, GATE, strict=True)]
         # Whether the thing is between its fingers since they were straight, and for how many decisions it has been held.
         self._came_open: dict[str, bool] = dict.fromkeys(SIDES, False)
@@ -56,6 +59,7 @@ class Whereabouts:
         """(ROLES, KNOWN), in the pelvis frame as it is now. `felt` (S,) in units."""
         passed = stamp - self._stamp
         if not 0.0 <= passed <= LONG:
+            self._course = Course(self._names)
             self.reset()
             passed = 0.0
         self._stamp = stamp
@@ -64,7 +68,9 @@ class Whereabouts:
         rows = []
         for role, track in enumerate(self._tracks):
             carried = role == 0 and self._held is not None
-            rows.append([*self._course.here(track.at), 0.0 if carried else track.share, track.gate, float(track.known)])
+            here = self._course.here(track.at)
+            share, gate = 0.0 if carried else track.share, track.gate * _vague(here)
+            rows.append([*here, share, gate, float(track.known)])
         return np.array(rows)
 
     def found(self, places: np.ndarray, sure: np.ndarray) -> None:
@@ -72,7 +78,7 @@ class Whereabouts:
         for role, track in enumerate(self._tracks):
             carried = role == 0 and self._held is not None
             if sure[role] >= SURE and not carried and np.isfinite(places[role]).all():
-                track.see(self._course.world(places[role]))
+                track.see(self._course.world(places[role]), _vague(places[role]))
 
     def course(self) -> np.ndarray:
         """(COURSE,) at the moment expected last."""
@@ -125,14 +131,19 @@ class _Track:
         self.at, self._count = at, SETTLE
         self._looks.clear()
 
-    def see(self, look: np.ndarray) -> None:
+    def see(self, look: np.ndarray, vague: float) -> None:
+        """`vague`: how many times as vaguely as a thing within reach it is seen."""
         self._looks.append(look)
         self._count += 1
         if self._count <= SETTLE:
             self.at = self.began = np.median(self._looks, axis=0)
-        elif np.linalg.norm(look - self.at) < self._gate:
+        elif np.linalg.norm(look - self.at) < vague * self._gate:
             self.at = self.at + self._share * (look - self.at)
         elif len(self._looks) == AGAIN:
             middle = np.median(self._looks, axis=0)
-            if (np.linalg.norm(np.array(self._looks) - middle, axis=1) < TIGHT).mean() >= MOST:
+            if (np.linalg.norm(np.array(self._looks) - middle, axis=1) < vague * TIGHT).mean() >= MOST:
                 self.at = self.began = middle
+
+
+def _vague(here: np.ndarray) -> float:
+    return max(1.0, float(np.linalg.norm(here)) / REACH)

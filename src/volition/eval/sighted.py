@@ -1,6 +1,7 @@
 """Whose fault is a failure, the eyes' or the hands'? A policy whose hands go by places is told the true ones.
 
-    the trial's Stage --where the thing and the place are--> SpotsFusion.feel --> the policy's own head --> ActionChunk
+    the trial's Stage --where the thing and the place are, once its first camera has had them in its picture--> SpotsFusion.feel
+        --> the policy's own head --> ActionChunk
 
 What it then still fails at, its hands cannot do; the rest its eyes do not find. For models with `fusion.hands`; never a score.
 """
@@ -37,16 +38,19 @@ class Sighted(LearnedPolicy):
 
     def look(self, stage: Stage, goal: Goal) -> None:
         """The trial that is tried next, and the one goal that is asked for."""
-        self._stage, self._goal, self._sight = stage, goal, Sight(stage)
+        self._stage, self._sight = stage, Sight(stage)
+        self._names = roles_of(stage.scene, goal)
+        self._seen = np.zeros(len(self._names), dtype=bool)
 
     def _context(self, inputs: Inputs) -> Context:
         if self._stage is None:
             raise ContractError("Nobody has shown this policy a trial; call look(stage, goal) first.")
         thought = self._model.think(inputs)
-        names = roles_of(self._stage.scene, self._goal)
-        points = [self._sight.place(name) if name else np.zeros(3) for name in names]
-        places = torch.tensor(self._stage.in_pelvis(np.array(points)), dtype=torch.float32, device=inputs.state.device)
-        present = torch.tensor([[float(bool(name)) for name in names]], device=inputs.state.device)
+        points = np.array([self._sight.place(name) if name else np.zeros(3) for name in self._names])
+        _, inside = self._sight.spots(points, self._stage.spec.cameras[0].name)
+        self._seen |= inside & np.array([bool(name) for name in self._names])
+        places = torch.tensor(self._stage.in_pelvis(points), dtype=torch.float32, device=inputs.state.device)
+        present = torch.tensor(self._seen[None], dtype=torch.float32, device=inputs.state.device)
         return self._fusion.feel(
             places[None], present, self._fusion.told(thought.words), thought.state, inputs.state[:, -1], inputs.course
         )

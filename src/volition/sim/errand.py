@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from volition.sim.expert import Expert, Intent, Plan
+from volition.sim.expert import Expert, Intent, Plan, base_pose
 from volition.sim.scene import Goal
+from volition.sim.search import Search
 from volition.sim.skill import Referee, Verdict
 from volition.sim.skills import SKILLS
 from volition.sim.stage import Stage
 from volition.types import RobotState
+
+SEARCH_S = 15.0  # more for each of several goals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +58,9 @@ class Errand:
         return sum(result.verdict.success for result in self.results)
 
     def limit_s(self, goal: Goal) -> float:
-        """The time that there is for a goal."""
-        return SKILLS[goal.skill].limit_s if self._limit_s is None else self._limit_s
+        """The time that there is for a goal; along a long table one has to look for its thing first."""
+        search = SEARCH_S if len(self.goals) > 1 else 0.0
+        return SKILLS[goal.skill].limit_s + search if self._limit_s is None else self._limit_s
 
     def watch(self, state: RobotState) -> None:
         goal = self.current
@@ -78,21 +82,26 @@ class Errand:
 
 
 class ErrandPlan:
-    """A Plan that does the goal under way, by its skill's own plan; after the last it rests."""
+    """A Plan that does the goal under way: looks for its thing, then goes by its skill's own plan; after the last it rests."""
 
     def __init__(self, errand: Errand) -> None:
         self._errand = errand
         self._goal: Goal | None = None
         self._plan: Plan | None = None
+        self._search: Search | None = None
+        self._begun: tuple[float, float, float] | None = None
         self._last = Intent(status="done", note="done")
 
     def decide(self, state: RobotState) -> Intent:
         goal = self._errand.current
         if goal is not None and (goal is not self._goal or self._plan is None):
             self._goal, self._plan = goal, SKILLS[goal.skill].plan(self._errand.stage, goal)
-        if self._plan is None:
+            self._begun = self._begun or base_pose(state)
+            self._search = Search(self._errand.stage, goal, self._begun)
+        if self._plan is None or self._search is None:
             return self._last
-        intent = self._plan.decide(state)  # after the last goal its plan goes on: it knows how to leave its thing
+        # After the last goal its plan goes on: it knows how to leave its thing.
+        intent = self._search.decide(state) or self._plan.decide(state)
         status = "done" if self._errand.over else "running"
         return replace(intent, status=status)
 

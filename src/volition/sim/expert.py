@@ -284,6 +284,11 @@ class Stepper:
         self._velocity += passed / SMOOTH * (now - self._velocity)
 
 
+def base_pose(state: RobotState) -> tuple[float, float, float]:
+    """x, y and heading in the world."""
+    return float(state.base_position[0]), float(state.base_position[1]), float(yaw(state.base_quaternion))
+
+
 def base_error(state: RobotState, x: float, y: float, heading: float) -> np.ndarray:
     """Forward, left and turn still to go, in the heading frame."""
     here = float(yaw(state.base_quaternion))

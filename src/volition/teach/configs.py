@@ -115,7 +115,7 @@ class LooksConfig:
     """
 
     skill: str = "press_button,pick_and_place,open_drawer,pour,wipe_surface,go_to"
-    """Skills with commas between, whose scenes are looked at; each gets an equal share."""
+    """Skills with commas between, `chain` (a long table with things of several), whose scenes are looked at; each gets an equal share."""
     episodes: int = 1000
     """How many scenes there are to be in the end, 1 to 1000000."""
     frames: int = 4

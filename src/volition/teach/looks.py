@@ -27,6 +27,7 @@ from volition.sim.choices import axes_of, layout, skills_of
 from volition.sim.expert import up
 from volition.sim.randomise import Axes, Draw
 from volition.sim.roles import roles_of
+from volition.sim.scene import Scene
 from volition.sim.senses import Senses
 from volition.sim.sight import Sight
 from volition.sim.stage import READY, Stage
@@ -48,6 +49,7 @@ APART = EPISODES // 2  # its scenes are not those of demonstrations of the same 
 
 NEARBY, TURNED = 0.03, 0.04  # m, rad: the robot stands off by, at most ...
 STEPPED, ASKEW = (0.06, 0.16), 0.08  # m forward and left, rad: ... or has stepped aside by, in half of the pictures
+WITHIN = 0.45  # m: things on a table that are farther aside than this are not seen from the middle
 LEANING, WAIST = 0.02, 0.03  # rad
 TURNS = np.array([0.06, 0.06, 0.12])  # rad, of a hand: standard deviations, as experts turn theirs
 REACH = np.array([[0.10, -0.12, 0.08], [0.50, 0.36, 0.36]])  # m: where a left hand may be; a right one is mirrored
@@ -94,7 +96,7 @@ class LooksRecipe:
 def looks(config: LooksConfig) -> int:
     """Make what is missing of the data set; returns 0."""
     recipe = LooksRecipe(
-        skills=skills_of(config.skill), seed=config.seed, frames=config.frames, axes=axes_of(config.axes), pixels=config.pixels
+        skills=skills_of(config.skill, chains=True), seed=config.seed, frames=config.frames, axes=axes_of(config.axes), pixels=config.pixels
     )  # fmt: skip
     robot = g1(recipe.pixels)
     return make(config, recipe, robot, features_of(robot, Proprioception(robot), "ee"), "ee")
@@ -171,7 +173,9 @@ class Posing:
         world, start = stage.world, stage.scene.start
         data, first = world.data, world.base_qpos
         away, turned = (np.array(STEPPED), ASKEW) if random.random() < 0.5 else (NEARBY, TURNED)
-        place = np.array(start.position) + away * random.uniform(-1, 1, 2)
+        place = np.array(start.position) + (np.array(away) + np.array([0.0, _beyond(stage.scene)])) * random.uniform(
+            -1, 1, 2
+        )
         before = data.qpos[first : first + 7].copy()
         data.qpos[first : first + 2] = place
         turn = start.heading + turned * random.uniform(-1, 1)
@@ -231,3 +235,12 @@ class Posing:
             place = stage.in_pelvis(stage.position(thing.name)) + random.uniform(*ABOUT)
             return mirror * np.clip(mirror * place, low, high), turned
         return mirror * random.uniform(low, high), turned
+
+
+def _beyond(scene: Scene) -> float:
+    """How far along a long table the robot stands to either side, to see what is there, m."""
+    if scene.table is None:
+        return 0.0
+    return max(
+        0.0, max((abs(thing.position[1] - scene.start.position[1]) for thing in scene.things), default=0.0) - WITHIN
+    )

@@ -250,7 +250,7 @@ class Batches:
         }
 
     def _course(self, episode: int, info: Mapping[str, Any], step: int) -> np.ndarray:
-        """How things went since a step began, by each frame of an episode (T, COURSE), worked out once; nothing before it began, nor in looks,
+        """How things went, by each frame of an episode from when a step began (T, COURSE), worked out once; nothing in looks,
         whose frames do not follow each other."""
         if (episode, step) not in self._courses:
             numbers, names = self.dataset.numbers(episode, (STATE, TRUTH)), self.codec.states.names
@@ -258,23 +258,31 @@ class Batches:
             begin = int(np.argmax(numbers[TRUTH][:, self._truth["step"]] == step))
             if not info.get(LOOK) and felt_by(names):
                 places, present = self._places(episode, info, step)
-                thing = places[begin:, 0] if present[begin, 0] else None
-                felt = numbers[STATE][begin:].astype(np.float64)
-                found[begin:] = courses(names, felt, thing, 1.0 / self.dataset.fps)
+                thing = np.where(present[:, :1], places[:, 0], np.nan)
+                felt = numbers[STATE].astype(np.float64)
+                found = courses(names, felt, thing, 1.0 / self.dataset.fps, begin)
             self._courses[episode, step] = found
         return self._courses[episode, step]
 
     def _places(self, episode: int, info: Mapping[str, Any], step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Where thing and place of a step are by each frame of an episode, (T, ROLES, 3) in the pelvis frame, and whether there are such, (T, ROLES)."""
+        """Where thing and place of a step are by each frame of an episode, (T, ROLES, 3) in the pelvis frame, and whether there are such and
+        the first camera has had them in its picture since the step began, (T, ROLES)."""
         if (episode, step) not in self._known_places:
             truth = self.dataset.numbers(episode, (TRUTH,))[TRUTH].astype(np.float64)
             where = [[self._truth[f"{role}.{axis}"] for axis in "xyz"] for role in ROLES]
             places, present = truth[:, where], truth[:, [self._truth[f"{role}.present"] for role in ROLES]] > 0.5
+            camera = self._truths.first
+            inside = truth[:, [self._truth[f"{camera}.{role}.inside"] for role in ROLES]] > 0.5
             meant = self._things(episode, info, step)[: len(ROLES)]
             if TRUTH_THINGS in {feature.name for feature in self.dataset.features} and (meant >= 0).all():
                 things = self.dataset.numbers(episode, (TRUTH_THINGS,))[TRUTH_THINGS].reshape(len(truth), MANY, -1)
-                known = np.pad(things[..., :3].astype(np.float64), ((0, 0), (0, 1), (0, 0)))
-                places, present = known[:, meant], np.repeat([meant < MANY], len(truth), axis=0)
+                known = np.pad(things.astype(np.float64), ((0, 0), (0, 1), (0, 0)))
+                places, present = known[:, meant, :3], np.repeat([meant < MANY], len(truth), axis=0)
+                inside = known[:, meant, self._truths.column(f"{camera}.inside")] > 0.5
+            if not info.get(LOOK):
+                begin = int(np.argmax(truth[:, self._truth["step"]] == step))
+                inside[:begin] = False
+                present = present & np.logical_or.accumulate(inside)
             self._known_places[episode, step] = places, present
         return self._known_places[episode, step]
 

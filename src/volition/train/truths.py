@@ -40,6 +40,16 @@ class Truths:
     def __init__(self, dataset: Dataset, cameras: Sequence[str]) -> None:
         self._dataset, self._cameras = dataset, cameras
 
+    @property
+    def first(self) -> str:
+        """The camera that sees most, whichever of them a model looks through."""
+        ending = f".{ROLES[0]}.inside"
+        return next(name for name in self._dataset.feature(TRUTH).names or () if name.endswith(ending))[: -len(ending)]
+
+    def column(self, part: str) -> int:
+        """Where one of the numbers of each thing stands in `truth.things`."""
+        return [name.partition(".")[2] for name in self._dataset.feature(TRUTH_THINGS).names or ()].index(part)
+
     def of(self, batch: Sample) -> Truth:
         values = batch[TRUTH][:, -1]
         at = {name: place for place, name in enumerate(self._dataset.feature(TRUTH).names or ())}
