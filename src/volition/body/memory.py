@@ -64,7 +64,7 @@ class Memory:
 
     def see(self, observation: Observation) -> Arrays:
         """`image.CAMERA` (1, T, H, W, 3) uint8, `state` (1, T, S), `seen` (1, T); with actions before, `done`
-        (1, H, A) and `done_mask` (1, H); with places, `expected` (1, 2, 6), and of those that are told of it `course` (1, 34)."""
+        (1, H, A) and `done_mask` (1, H); with places, `expected` (1, 2, 6), and of those that are told of it `course` (1, 37)."""
         missing = [camera for camera in self._looks.cameras if camera not in observation.images]
         if missing:
             raise PolicyError(f"The observation lacks pictures of {', '.join(missing)}, which this policy looks at.")

@@ -1,6 +1,6 @@
 """Where a thing is, and where it would be seen: what the simulator knows and a policy has to find out from its pictures.
 
-    Stage, thing --Sight--> its place (m, world): a drawer's bar, else its middle; in a picture that point, and the cells it covers
+    Stage, thing --Sight--> its place (m, world): a drawer's bar, a chair's foot, else its middle; in a picture that point, and the cells it covers
 
 For auxiliary losses in training, never for a policy's input. Nothing hides anything here: a thing behind a hand is
 where it is, which is what a policy should learn to keep in mind.
@@ -47,6 +47,7 @@ class Sight:
         self._geoms: dict[str, np.ndarray] = {}
         self._local: dict[str, np.ndarray] = {}  # (G, P, 3): points all through each geom's box, in its own frame
         self._bars = {thing.name: bar(thing) for thing in stage.scene.things if thing.kind == "drawer"}
+        self._standing = {thing.name for thing in stage.scene.things if thing.position[2] == 0.0}  # on the floor
         for thing in stage.scene.things:
             geoms = self._geoms[thing.name] = self._geoms_of(thing.name)
             box = self._model.geom_aabb[geoms]  # (G, 6): middle and half size in the geom's frame
@@ -62,13 +63,17 @@ class Sight:
         return place, seen
 
     def place(self, thing: str) -> np.ndarray:
-        """What a hand goes for (world, m): the middle of a drawer's bar; else of what moves of a thing (a button's cap), or of all
-        of it, of a stain too, however little is left. The middle of a drawer is hidden, and how far its bar stands before that depends on how one stands to it."""
+        """What one goes for (world, m): the middle of a drawer's bar; else of what moves of a thing (a button's cap), or of all of it, of a
+        stain too, however little is left; on the floor its foot. The middle of a drawer is hidden, and how far its bar stands before that depends
+        on how one stands to it; the middle of a pillar is above a picture of a camera that looks down, but for the last steps."""
         if thing in self._bars:
             box = self._model.body(f"{thing}.box").id
             return self._data.xpos[box] + self._data.xmat[box].reshape(3, 3) @ self._bars[thing]
         points = self._spread(self._geoms[thing], self._local[thing])
-        return (points.min(axis=0) + points.max(axis=0)) / 2
+        low, high = points.min(axis=0), points.max(axis=0)
+        if thing in self._standing:
+            high[2] = low[2]
+        return (low + high) / 2
 
     def points(self, thing: str) -> np.ndarray:
         """Points all through the boxes around what moves of a thing, in the world; of a stain, what is left of it. (P, 3)"""
