@@ -14,7 +14,7 @@ from volition.sim.scene import TABLE, Goal, Scene, Thing
 from volition.sim.skill import Verdict
 from volition.sim.stage import SIDES, Stage
 from volition.sim.things import BEADS, COLOURS, beads_of
-from volition.transforms.rotation import from_rotvec, multiply, rotate, rotate_inverse
+from volition.transforms.rotation import from_rotvec, multiply, rotate, rotate_inverse, tilt
 from volition.types import RobotState
 
 ROOM = {"cup": 0.14, "bowl": 0.165}  # m of the table's width that each kind takes, with room for a hand
@@ -260,7 +260,8 @@ class PourPlan:
         frame, side = Frame(state), grasp.side
         here = self._stage.position(self._cup.name)
         high = self._cup.position[2] + GRIP + LIFT
-        if self._leans() > LEANING:
+        _, turned = self._stage.hand(grasp.side)
+        if tilt(turned) > LEANING:  # the hand: the cup may have slipped in it, and stands up on the table
             return self._carry(grasp, state, np.zeros(3), "upright again")
         spot = np.array(self._cup.position)
         base = self._stepper.step(state, spot, side)
