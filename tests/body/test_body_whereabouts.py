@@ -67,6 +67,27 @@ def test_looks_that_lead_astray_for_a_moment_are_not_believed(run: Run) -> None:
     np.testing.assert_allclose(after[0, :3], THING, atol=1e-9)
 
 
+def test_what_is_far_away_is_seen_more_vaguely_and_believed_all_the_same(run: Run) -> None:
+    far = np.array([3.0, 0.5, -0.7])
+    run.look(far, count=SETTLE)
+    closer = far - [0.15, 0.0, 0.0]
+    after = run.look(closer, count=20)
+    np.testing.assert_allclose(after[0, :3], closer, atol=0.01)
+    assert after[0, 4] == pytest.approx(GATE[0] * np.linalg.norm(after[0, :3]) / 0.6)
+
+
+def test_who_is_told_something_else_knows_nothing_of_it_yet_and_how_far_it_has_come(run: Run) -> None:
+    run.look(THING, count=SETTLE)
+    run.look(THING, count=10, base_left=0.3)
+    run.one.reset()
+    after = run.expect(base_left=0.3)
+    np.testing.assert_array_equal(after[:, 5], 0.0)
+    course = run.one.course()
+    np.testing.assert_allclose(course[:6], [0.0, -0.03, 0.0, 0.0, -0.33, 0.0], atol=1e-9)
+    run.expect(passed=2 * LONG)
+    assert not run.one.course()[:6].any(), "another run"
+
+
 def test_what_is_found_elsewhere_again_and_again_is_there(run: Run) -> None:
     run.look(THING, count=SETTLE + 5)
     after = run.look(THING + ASTRAY, count=AGAIN)

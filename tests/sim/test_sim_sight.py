@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from volition.robots.g1 import g1
+from volition.sim.choices import layout
 from volition.sim.randomise import NOMINAL, Draw
 from volition.sim.sight import CELLS, Sight
 from volition.sim.skills import SKILLS
@@ -75,3 +76,25 @@ def test_what_is_behind_the_camera_is_not_in_its_picture() -> None:
     _, seen = Sight(stage).look(behind.name, ["head", "left_wrist", "right_wrist"])
     assert [one.inside for one in seen] == [False] * 3
     assert not any(one.cells.any() for one in seen)
+
+
+def test_the_place_of_a_stain_stays_its_middle_when_some_of_it_is_gone() -> None:
+    stage = Stage(layout("wipe_surface", Draw(3)), g1(32))
+    stain = stage.scene.goals[0].thing
+    sight = Sight(stage)
+    before, all_of_it = sight.place(stain), len(sight.points(stain))
+    np.testing.assert_allclose(before[:2], stage.scene.thing(stain).position[:2], atol=1e-3)
+    geoms = stage.world.model.body(stain).geomadr[0] + np.arange(4)
+    stage.world.model.geom_rgba[geoms, 3] = 0.0
+    assert len(sight.points(stain)) < all_of_it
+    np.testing.assert_array_equal(sight.place(stain), before)
+
+
+def test_the_place_of_what_stands_on_the_floor_is_its_foot_which_is_in_the_picture_from_afar() -> None:
+    scene = layout("go_to", Draw(3))
+    for thing in scene.things:
+        ahead = float(np.arctan2(thing.position[1], thing.position[0]))
+        stage = Stage(dataclasses.replace(scene, start=dataclasses.replace(scene.start, heading=ahead)), g1(32))
+        place = Sight(stage).place(thing.name)
+        np.testing.assert_allclose(place, thing.position, atol=0.02)
+        assert Sight(stage).spots(place[None], "head")[1].all()

@@ -268,7 +268,7 @@ class Stepper:
             self._walking = False  # it was asked to and stands: where it is will do
         if not self._walking:
             self._waiting = speed > (STILL if self._waiting else MOVING)
-            if self._waiting or not far:
+            if not far:
                 return np.zeros(3) if self._waiting else None
             self._walking, self._began = True, state.stamp
         error = error - LAG * self._velocity  # it goes on for so long
