@@ -173,9 +173,8 @@ class Posing:
         world, start = stage.world, stage.scene.start
         data, first = world.data, world.base_qpos
         away, turned = (np.array(STEPPED), ASKEW) if random.random() < 0.5 else (NEARBY, TURNED)
-        place = np.array(start.position) + (np.array(away) + np.array([0.0, _beyond(stage.scene)])) * random.uniform(
-            -1, 1, 2
-        )
+        most = np.array(away) + np.array([0.0, _beyond(stage.scene)])
+        place = np.array(start.position) + most * random.uniform(-1, 1, 2)
         before = data.qpos[first : first + 7].copy()
         data.qpos[first : first + 2] = place
         turn = start.heading + turned * random.uniform(-1, 1)
@@ -239,8 +238,6 @@ class Posing:
 
 def _beyond(scene: Scene) -> float:
     """How far along a long table the robot stands to either side, to see what is there, m."""
-    if scene.table is None:
+    if scene.table is None or not scene.things:
         return 0.0
-    return max(
-        0.0, max((abs(thing.position[1] - scene.start.position[1]) for thing in scene.things), default=0.0) - WITHIN
-    )
+    return max(0.0, max(abs(thing.position[1] - scene.start.position[1]) for thing in scene.things) - WITHIN)

@@ -27,9 +27,7 @@ STAIN = (0.088, 0.10)  # m: width and depth of a stain
 APART = 0.092  # m, from a wiper to the stains beside it
 ROW = (0.305, 0.325)  # m, in front of the robot
 GRIP = 0.072  # m over the table: where a hand takes the handle
-OVER = (
-    0.02  # m: the foam goes this far over a stain's edge, so that who knows its place to two centimetres wipes it all
-)
+OVER = 0.02  # m: the foam goes this far over a stain's edge: who knows its place to two centimetres wipes it all
 CORNER = (0.012, 0.035)  # m: so near to a corner of the way it is passed; beyond the line to it, so near
 PRESS = 4.0  # N: how hard it is pressed on the table
 STROKE = 0.12  # m/s
@@ -142,9 +140,7 @@ class WipePlan:
         )
         self._stepper = Stepper()
         self._grasp: SideGrasp | None = None
-        self._corners: list[np.ndarray] | None = (
-            None  # of the way round, (2,) in the world, those that are not passed yet
-        )
+        self._corners: list[np.ndarray] | None = None  # of the way round, (2,) in the world, that are not passed yet
         self._passed = middle[:2]  # the corner before
         self._home: np.ndarray | None = None  # where the wiper is let go
         self._held = self._carrying = self._lifted = self._done = False
