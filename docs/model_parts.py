@@ -10,7 +10,9 @@ from typing import Any
 
 from torch import nn
 
-from volition.model.auxiliaries import Contrast, Grounding, Segmentation
+from volition.model.auxiliaries.contrast import Contrast
+from volition.model.auxiliaries.grounding import Grounding
+from volition.model.auxiliaries.segmentation import Segmentation
 from volition.model.fusion.cross import CrossFusion
 from volition.model.fusion.film import FilmFusion
 from volition.model.fusion.grounding import GroundingFusion

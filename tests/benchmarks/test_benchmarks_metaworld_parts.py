@@ -37,7 +37,8 @@ from volition.model.language.bpe import train_bpe
 from volition.model.policy import LearnedPolicy
 from volition.model.shapes import Shapes
 from volition.robots.description import describe, differences
-from volition.train.batches import BatchConfig, Batches, codec_of
+from volition.train.batch_config import BatchConfig, codec_of
+from volition.train.batches import Batches
 from volition.train.taught import DESCRIPTION, taught_on
 from volition.transforms.codec import Codec
 from volition.transforms.scale import scale_of

@@ -13,7 +13,7 @@ from g1_data import make  # noqa: E402
 from volition.errors import ContractError  # noqa: E402
 from volition.eval.grounding import Asked, ask, table  # noqa: E402
 from volition.eval.training import checkpoint_of, prepare  # noqa: E402
-from volition.model.auxiliaries import Grounding  # noqa: E402
+from volition.model.auxiliaries.grounding import Grounding  # noqa: E402
 from volition.model.checkpoint import Checkpoint  # noqa: E402
 from volition.robots.g1 import g1  # noqa: E402
 from volition.sim.choices import layout  # noqa: E402

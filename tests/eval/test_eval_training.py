@@ -22,7 +22,8 @@ from volition.data.store import Dataset  # noqa: E402
 from volition.data.writer import DatasetWriter  # noqa: E402
 from volition.errors import PolicyError  # noqa: E402
 from volition.eval import training, trials  # noqa: E402
-from volition.eval.training import prepare, split  # noqa: E402
+from volition.eval.training import prepare  # noqa: E402
+from volition.eval.training_data import split  # noqa: E402
 from volition.model.checkpoint import load  # noqa: E402
 from volition.model.policy import LearnedPolicy  # noqa: E402
 from volition.robots.g1 import g1  # noqa: E402

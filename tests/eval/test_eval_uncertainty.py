@@ -157,7 +157,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from volition.model.checkpoint import Checkpoint, Design, save
     from volition.model.shapes import Shapes
     from volition.robots.description import describe
-    from volition.train.batches import BatchConfig, codec_of
+    from volition.train.batch_config import BatchConfig, codec_of
 
     folder = tmp_path_factory.mktemp("uncertain")
     data = Dataset(make(folder / "data", (20, 20, 20), skills=("press_button",)))

@@ -9,20 +9,12 @@ pytest.importorskip("torch")
 import torch
 
 from volition.errors import ContractError
-from volition.model.auxiliaries import (
-    AuxiliariesConfig,
-    Contrast,
-    ContrastConfig,
-    Finished,
-    FinishedConfig,
-    Grounding,
-    GroundingConfig,
-    Segmentation,
-    SegmentationConfig,
-    Sizes,
-    build_auxiliaries,
-    same_sentence,
-)
+from volition.model.auxiliaries.contrast import Contrast, ContrastConfig, same_sentence
+from volition.model.auxiliaries.families import AuxiliariesConfig, build_auxiliaries
+from volition.model.auxiliaries.finished import Finished, FinishedConfig
+from volition.model.auxiliaries.grounding import Grounding, GroundingConfig
+from volition.model.auxiliaries.parts import Sizes
+from volition.model.auxiliaries.segmentation import Segmentation, SegmentationConfig
 from volition.model.inputs import Context, Inputs, Sentences, Targets, Truth, Words
 
 pytestmark = pytest.mark.usefixtures("one_thread", "known_seed")

@@ -23,7 +23,7 @@ from volition.model.policy import LearnedPolicy  # noqa: E402
 from volition.model.shapes import Shapes  # noqa: E402
 from volition.model.uncertainty import Doubts, features_of  # noqa: E402
 from volition.robots.description import describe  # noqa: E402
-from volition.train.batches import BatchConfig, codec_of  # noqa: E402
+from volition.train.batch_config import BatchConfig, codec_of  # noqa: E402
 from volition.types import Ahead  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread", "known_seed")

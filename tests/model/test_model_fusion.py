@@ -9,8 +9,8 @@ import torch
 
 from volition.errors import ContractError
 from volition.model.attention import Attention, Block
-from volition.model.auxiliaries import Grounding, GroundingConfig
-from volition.model.auxiliaries import Sizes as SideSizes
+from volition.model.auxiliaries.grounding import Grounding, GroundingConfig
+from volition.model.auxiliaries.parts import Sizes as SideSizes
 from volition.model.fusion.families import FAMILIES, build
 from volition.model.fusion.film import FilmRound
 from volition.model.fusion.pooled import PooledConfig

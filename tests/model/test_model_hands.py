@@ -10,7 +10,8 @@ from recipe_tools import SENTENCES, built, inputs, shapes, targets
 
 from volition.body.course import COURSE
 from volition.errors import ContractError
-from volition.model.fusion.spots import SpotsFusion, believed
+from volition.model.fusion.spots import SpotsFusion
+from volition.model.fusion.spots_parts import believed
 from volition.model.inputs import Felt, Inputs
 from volition.model.vla import VLA
 

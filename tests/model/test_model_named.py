@@ -12,7 +12,8 @@ from torch import Tensor
 from volition.errors import ContractError
 from volition.model.fusion.meaning import Meaning
 from volition.model.fusion.named import Named
-from volition.model.fusion.spots import SpotsConfig, SpotsFusion
+from volition.model.fusion.spots import SpotsFusion
+from volition.model.fusion.spots_config import SpotsConfig
 from volition.model.inputs import STANDS, TOLD, Names, Scenery, Spots, Targets, Words
 
 pytestmark = pytest.mark.usefixtures("one_thread", "known_seed")

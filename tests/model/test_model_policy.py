@@ -24,7 +24,8 @@ from volition.model.policy import LONG, SURE, LearnedPolicy  # noqa: E402
 from volition.model.shapes import Shapes  # noqa: E402
 from volition.robots.description import describe  # noqa: E402
 from volition.robots.g1 import g1  # noqa: E402
-from volition.train.batches import BatchConfig, Batches, codec_of  # noqa: E402
+from volition.train.batch_config import BatchConfig, codec_of  # noqa: E402
+from volition.train.batches import Batches  # noqa: E402
 from volition.types import ActionChunk, Observation  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -177,7 +177,7 @@ def tiny(folder: Path, recipe: str = "quick") -> Path:
     from volition.model.checkpoint import Checkpoint, Design, save
     from volition.model.shapes import Shapes
     from volition.robots.description import describe
-    from volition.train.batches import BatchConfig, codec_of
+    from volition.train.batch_config import BatchConfig, codec_of
 
     data = Dataset(make(folder / "data", (6,), skills=("press_button",)))
     view, spec = BatchConfig(chunk=4, phrases=1), TAUGHT.action("ee")

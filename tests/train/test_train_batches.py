@@ -33,7 +33,8 @@ from volition.sim.scene import Goal, scene_from_json
 from volition.sim.sight import CELLS, MANY
 from volition.sim.things import COLOURS, KINDS
 from volition.teach.scene_recipe import SceneRecipe
-from volition.train.batches import BatchConfig, Batches, codec_of
+from volition.train.batch_config import BatchConfig, codec_of
+from volition.train.batches import Batches
 from volition.train.errors import TrainError
 from volition.train.phrases import Phrases, Said
 from volition.train.shown import Examples

@@ -22,7 +22,8 @@ from volition.model.shapes import Shapes
 from volition.model.vla import VLA
 from volition.train import features
 from volition.train.adapt import freeze
-from volition.train.batches import BatchConfig, Batches, codec_of
+from volition.train.batch_config import BatchConfig, codec_of
+from volition.train.batches import Batches
 from volition.train.features import Encoded, encoded, encoders_of
 
 

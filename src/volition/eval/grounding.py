@@ -24,7 +24,7 @@ from rich.table import Table
 from volition.errors import ContractError, said_plainly
 from volition.eval.intervals import wilson
 from volition.eval.suites import seeds
-from volition.model.auxiliaries import Grounding
+from volition.model.auxiliaries.grounding import Grounding
 from volition.model.checkpoint import Checkpoint, load
 from volition.model.policy import LearnedPolicy
 from volition.robots.g1 import g1

@@ -28,7 +28,8 @@ from volition.eval.intervals import wilson
 from volition.model.checkpoint import Checkpoint, load
 from volition.model.inputs import PLACES, RELATIONS, SIZES, STANDS, TOLD
 from volition.sim.sight import ROLES
-from volition.train.batches import BatchConfig, Batches
+from volition.train.batch_config import BatchConfig
+from volition.train.batches import Batches
 
 WHAT = (*ROLES, "beside")
 TOLD_BY = ("colour", "kind alone", "size or shape", "place among its like", "another thing")

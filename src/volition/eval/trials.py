@@ -39,7 +39,7 @@ from volition.sim.randomise import Draw
 from volition.sim.scene import Goal, Scene
 from volition.sim.senses import Senses
 from volition.sim.stage import Stage
-from volition.train.batches import column_of
+from volition.train.batch_config import column_of
 from volition.train.shown import Examples, task_of
 from volition.types import ActionChunk, ActionSpec, Observation
 

@@ -16,7 +16,12 @@ import torch
 from torch import nn
 
 from volition.errors import ContractError
-from volition.model import auxiliaries as side
+from volition.model.auxiliaries.contrast import ContrastConfig
+from volition.model.auxiliaries.families import AuxiliariesConfig, build_auxiliaries
+from volition.model.auxiliaries.finished import FinishedConfig
+from volition.model.auxiliaries.grounding import GroundingConfig
+from volition.model.auxiliaries.parts import Sizes as AuxiliarySizes
+from volition.model.auxiliaries.segmentation import SegmentationConfig
 from volition.model.fusion import families as fusions
 from volition.model.fusion.sizes import Sizes
 from volition.model.fusion.spots import SpotsFusion
@@ -68,10 +73,10 @@ class Width:
 
 
 AUXILIARIES = {
-    "contrast": side.ContrastConfig,
-    "grounding": side.GroundingConfig,
-    "segmentation": side.SegmentationConfig,
-    "finished": side.FinishedConfig,
+    "contrast": ContrastConfig,
+    "grounding": GroundingConfig,
+    "segmentation": SegmentationConfig,
+    "finished": FinishedConfig,
 }
 WIDTHS = {"standard": Width(512, 8, 12), "small": Width(128, 4, 3), "test": Width(32, 2, 1)}
 
@@ -291,7 +296,7 @@ class Maker:
                 chosen[name] = None if settings is None else AUXILIARIES[name](**settings)
             except TypeError as error:
                 raise ContractError(f"The auxiliary {name} does not take these settings: {error}.") from error
-        sizes = side.Sizes(
+        sizes = AuxiliarySizes(
             vision=views.width,
             words=language.width if reader is None else reader.width,
             context=fusion.width,
@@ -307,7 +312,7 @@ class Maker:
             fusion=fusion,
             head=head,
             reader=reader,
-            auxiliaries=side.build_auxiliaries(side.AuxiliariesConfig(**chosen), sizes=sizes),
+            auxiliaries=build_auxiliaries(AuxiliariesConfig(**chosen), sizes=sizes),
             choice=choice,
             robot=self.shapes.space,
         )

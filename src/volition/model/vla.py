@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from volition.errors import ContractError
-from volition.model.auxiliaries import Auxiliary, Finished, Grounding
+from volition.model.auxiliaries.finished import Finished
+from volition.model.auxiliaries.grounding import Grounding
+from volition.model.auxiliaries.parts import Auxiliary
 from volition.model.fusion.spots import SpotsFusion
 from volition.model.heads.guide import Guide
 from volition.model.inputs import Context, Felt, Inputs, Question, Sentences, Targets, Words, joined_rows

@@ -12,7 +12,8 @@ from volition.data.loader import LoaderConfig
 from volition.data.store import Dataset
 from volition.model.checkpoint import Checkpoint
 from volition.model.inputs import to
-from volition.train.batches import BatchConfig, Batches
+from volition.train.batch_config import BatchConfig
+from volition.train.batches import Batches
 
 
 def answers(

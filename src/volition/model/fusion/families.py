@@ -13,7 +13,8 @@ from volition.model.fusion.grounding import GroundingConfig, GroundingFusion
 from volition.model.fusion.joint import JointConfig, JointFusion
 from volition.model.fusion.pooled import PooledConfig, PooledFusion
 from volition.model.fusion.sizes import Sizes
-from volition.model.fusion.spots import SpotsConfig, SpotsFusion
+from volition.model.fusion.spots import SpotsFusion
+from volition.model.fusion.spots_config import SpotsConfig
 from volition.model.parts import Fusion
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -20,13 +20,14 @@ from torch.nn import functional
 
 from volition.body.course import COURSE
 from volition.body.mounts import Mount
-from volition.body.whereabouts import SURE
 from volition.errors import ContractError
 from volition.model.fusion.hands import ROLES, Hands
 from volition.model.fusion.named import Named
 from volition.model.fusion.places import UNIT, Guess, Places
 from volition.model.fusion.relations import Relations, RelationsConfig
 from volition.model.fusion.sizes import Sizes
+from volition.model.fusion.spots_config import SpotsConfig
+from volition.model.fusion.spots_parts import Look, Seen, believed, by_picture, by_question
 from volition.model.fusion.standing import LANDMARK, Standing
 from volition.model.inputs import Context, Names, Sightings, Spots, Words, first_rows
 from volition.model.vision.positions import cell_middles
@@ -36,49 +37,6 @@ _ABOUT = 0.5  # m: how far away things are before anything is learned
 _NEARBY = 0.12  # of a picture's side: where another camera's picture may show what the first has found
 _FARTHEST = 4.0
 _WINDOW = 0.1  # of a picture's side: a thing's middle and what is about it
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpotsConfig:
-    """`seen`: numbers of what is seen at a spot; `glance`: of each picture as a whole; `match`: width of the comparison.
-
-    `places`: where spots are in metres, too (`places.py`), in a straight line to the actions beside the MLP; `far`: eyes
-    that name things tell how far away they are, too, and what the first camera has found says where the others look.
-    `relations` and `rounds`: width and depth of what finds out how things stand to each other in the first camera's
-    pictures, which show them all. `hands`: the actions follow from places, words and state alone (`hands.py`), which then
-    are learned from moments without pictures too, in which places are known to within `vague` metres; `course`: hands are
-    told how things went since the robot was told, too (`body/course.py`). `kinds` and `colours`: how many of them eyes and words tell apart (`named.py`); 0: things have no names.
-    """
-
-    width: int = 512
-    things: int = 3
-    free: int = 6
-    match: int = 64
-    seen: int = 24
-    glance: int = 32
-    words: int = 64
-    state: int = 64
-    places: bool = False
-    far: bool = False
-    hands: bool = False
-    course: bool = False
-    vague: float = 0.005
-    kinds: int = 0
-    colours: int = 0
-    relations: int = 32
-    rounds: int = 2
-    hidden: Sequence[int] = (512,)
-
-    def __post_init__(self) -> None:
-        sizes = (self.width, self.match, self.seen, self.glance, self.words, self.state, *self.hidden)
-        if min(sizes) < 1 or self.things < 1 or self.free < 0 or (self.kinds < 1) != (self.colours < 1):
-            raise ContractError(
-                f"{self} cannot be built; every width and `things` is at least 1, `free` at least 0; kinds and colours are both named, or neither."
-            )
-        if self.hands and (not self.places or self.things < ROLES or self.vague < 0):
-            raise ContractError(
-                f"{self} cannot be built; `hands` go by `places`, of {ROLES} things at least, vague by 0 m or more."
-            )
 
 
 class SpotsFusion(nn.Module):
@@ -171,7 +129,7 @@ class SpotsFusion(nn.Module):
         pooled = self.layers(torch.cat(parts, dim=-1))  # (B, width)
         return self._context(pooled, look.spots, direct)
 
-    def _seen(self, vision: Tensor, pictures: int) -> _Seen:
+    def _seen(self, vision: Tensor, pictures: int) -> Seen:
         """What can be told of each cell before anybody has said a word."""
         cells = self.norm(vision).unflatten(1, (pictures, -1))  # (B, U, P, D): U pictures
         known, aside = self.answer(cells).split([self.answer.out_features - 2, 2], dim=-1)
@@ -181,15 +139,15 @@ class SpotsFusion(nn.Module):
             there, names = self.named.seen(cells)
             names = replace(names, aside=aside)
         far = None if self.far is None else _ABOUT * self.far(cells).squeeze(-1).float().exp()
-        return _Seen(cells=cells, known=known, aside=aside, there=there, names=names, far=far)
+        return Seen(cells=cells, known=known, aside=aside, there=there, names=names, far=far)
 
-    def _look(self, seen: _Seen, words: Words, state: Tensor, numbers: Tensor | None, questions: int = 1) -> _Look:
+    def _look(self, seen: Seen, words: Words, state: Tensor, numbers: Tensor | None, questions: int = 1) -> Look:
         """`words`, `state` and `numbers` have so many rows for each of the pictures: what is not said is worked out once."""
         heat, meant = self._heat(seen, words, slice(None), self.sizes.cameras, questions, numbers)
         points, sure, looked = self._where(heat, seen.aside)
-        far = None if seen.far is None else _asked((looked @ seen.far.unsqueeze(-1)).squeeze(-1), questions)
+        far = None if seen.far is None else by_question((looked @ seen.far.unsqueeze(-1)).squeeze(-1), questions)
         glanced, whole = self._pooled(seen.cells, looked)
-        heat, points, sure, glanced = (_asked(one, questions) for one in (heat, points, sure, glanced))
+        heat, points, sure, glanced = (by_question(one, questions) for one in (heat, points, sure, glanced))
         found = torch.cat([points * 2 - 1, sure, self.see(glanced)], dim=-1)
         told, felt = self.words(words.pooled), self.state(state.flatten(1))
         places = away = None
@@ -206,7 +164,7 @@ class SpotsFusion(nn.Module):
         sightings = self._sightings(seen, None if numbers is None else numbers[::questions])
         there = 1 - (1 - sure[:, self._newest, :, 0]).prod(dim=1)  # in any picture
         spots = replace(self._taught(heat, points, sightings, meant, places), there=there[:, : self.config.things])
-        return _Look(spots=spots, there=there, found=found, whole=whole, told=told, felt=felt, away=away)
+        return Look(spots=spots, there=there, found=found, whole=whole, told=told, felt=felt, away=away)
 
     @property
     def _newest(self) -> slice:
@@ -272,7 +230,7 @@ class SpotsFusion(nn.Module):
         """What stands in each cell, whatever is said."""
         return self._sightings(self._seen(vision, self.pictures), numbers)
 
-    def _sightings(self, seen: _Seen, numbers: Tensor | None) -> Sightings | None:
+    def _sightings(self, seen: Seen, numbers: Tensor | None) -> Sightings | None:
         if seen.there is None or seen.names is None:
             return None
         centres = None if self.places is None or numbers is None else self.places.centres(numbers)
@@ -325,7 +283,7 @@ class SpotsFusion(nn.Module):
 
     def _heat(
         self,
-        seen: _Seen,
+        seen: Seen,
         words: Words,
         pictures: slice,
         cameras: int,
@@ -342,7 +300,7 @@ class SpotsFusion(nn.Module):
         numbers = None if numbers is None else numbers[::questions]
         return self._named(self.named, seen, meant, nowhere, cameras, questions, numbers), meant
 
-    def _answers(self, seen: _Seen, words: Words, cameras: int, questions: int) -> Tensor:
+    def _answers(self, seen: Seen, words: Words, cameras: int, questions: int) -> Tensor:
         """Where things have no names: (B, U, R, P)."""
         assert self.ask is not None
         assert self.relations is not None
@@ -353,14 +311,14 @@ class SpotsFusion(nn.Module):
         head, *others = seen.known.unflatten(1, (-1, cameras)).unbind(2)  # (B, T, P, match)
         stands = self.stands(self.relations(seen.cells[:, ::cameras], words.pooled))  # (B * Q, T, P, match)
         head = functional.gelu(head.repeat_interleave(questions, dim=0) + stands)
-        answers = [_apart(asked.view(len(head), 1, -1, self.config.match) @ head.transpose(2, 3), questions)]
+        answers = [by_picture(asked.view(len(head), 1, -1, self.config.match) @ head.transpose(2, 3), questions)]
         answers += [asked.unsqueeze(1) @ functional.gelu(one).transpose(2, 3) for one in others]
         return torch.stack(answers, dim=2).flatten(1, 2)
 
     def _named(
         self,
         named: Named,
-        seen: _Seen,
+        seen: Seen,
         meant: Names,
         nowhere: Tensor,
         cameras: int,
@@ -408,9 +366,7 @@ class SpotsFusion(nn.Module):
             heat.append(torch.cat([nowhere[:, :, 1:], others], dim=-1))
         return torch.cat(heat, dim=2).flatten(1, 2)
 
-    def _elsewhere(
-        self, known: Places, seen: _Seen, far: Tensor, here: Tensor, sure: Tensor, numbers: Tensor
-    ) -> Tensor:
+    def _elsewhere(self, known: Places, seen: Seen, far: Tensor, here: Tensor, sure: Tensor, numbers: Tensor) -> Tensor:
         """How far from what the first camera has found, `here` (B, R, P), each cell of the others' pictures is: (B, 1, C, R, P)."""
         looked, middles = self._looked(here), self.get_buffer("middles")
         points = looked @ (middles + seen.aside[:, 0] / self._counts(here))
@@ -424,51 +380,3 @@ class SpotsFusion(nn.Module):
     def _counts(self, like: Tensor) -> Tensor:
         rows, columns = self.sizes.cells or (1, 1)
         return torch.tensor([columns, rows], dtype=like.dtype, device=like.device)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Seen:
-    """What is in the P cells of U pictures."""
-
-    cells: Tensor  # (B, U, P, D)
-    known: Tensor  # (B, U, P, match); of nothing where things have names
-    aside: Tensor  # (B, U, P, 2): how far from the cell's middle, in cells
-    there: Tensor | None
-    names: Names | None
-    far: Tensor | None  # (B, U, P) m
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Look:
-    """What was found where, for (B) rows: of S spots in U pictures."""
-
-    spots: Spots
-    there: Tensor  # (B, S)
-    found: Tensor  # (B, U, S, F)
-    whole: Tensor  # (B, U, D)
-    told: Tensor
-    felt: Tensor
-    away: Tensor | None  # (B, S * V * 3)
-
-
-def believed(places: Tensor, there: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
-    """Places (B, G, 3) and how sure it is that they are there (B, G), by what is seen now and by what is expected of the first of them."""
-    with torch.autocast(places.device.type, enabled=False):
-        first = slice(expected.shape[1])
-        places, there, expected = places.float(), there.float(), expected.float()
-        at, share, gate, known = expected.split([3, 1, 1, 1], dim=-1)
-        new = places[:, first] - at
-        near = (new.norm(dim=-1, keepdim=True) < gate) & (there[:, first, None] >= SURE)
-        at = torch.where((known > 0) | near, at + share * near * new, places[:, first])
-        there = torch.cat([torch.maximum(there[:, first], known.squeeze(-1)), there[:, expected.shape[1] :]], dim=1)
-        return torch.cat([at, places[:, expected.shape[1] :]], dim=1), there
-
-
-def _asked(values: Tensor, questions: int) -> Tensor:
-    """(B, U, Q * S, ...) as (B * Q, U, S, ...)."""
-    return values.unflatten(2, (questions, -1)).movedim(2, 1).flatten(0, 1)
-
-
-def _apart(values: Tensor, questions: int) -> Tensor:
-    """The inverse of `_asked`."""
-    return values.unflatten(0, (-1, questions)).movedim(1, 2).flatten(2, 3)
