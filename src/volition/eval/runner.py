@@ -38,12 +38,13 @@ _tester: Tester | None = None  # a worker's own
 
 @dataclass(frozen=True, kw_only=True)
 class Crew:
-    """Worker processes with one policy each."""
+    """Worker processes with one policy each. `truth`: which is told where things are."""
 
     checkpoint: Path
     workers: int
     device: str = "cpu"
     shown: Path | None = None
+    truth: bool = False
 
 
 def run_jobs(
@@ -69,7 +70,7 @@ def run_jobs(
 
 def spread(work: Callable[[Task], Result], tasks: Sequence[Task], crew: Crew) -> Iterator[tuple[Task, Result]]:
     """Each task with what came of it, in the order in which they end. `work` runs in a worker, where `tester()` is."""
-    with pool(crew.workers, _begin, (str(crew.checkpoint), crew.device, crew.shown)) as executor:
+    with pool(crew.workers, _begin, (str(crew.checkpoint), crew.device, crew.shown, crew.truth)) as executor:
         waiting = {executor.submit(work, task): task for task in tasks}
         while waiting:
             ended, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -139,7 +140,7 @@ def known_rows(path: Path) -> dict[str, Row]:
     return rows
 
 
-def _begin(checkpoint: str, device: str, shown: Path | None) -> None:
+def _begin(checkpoint: str, device: str, shown: Path | None, truth: bool) -> None:
     """A worker's policy. One thread: workers share the cores."""
     import torch
 
@@ -147,7 +148,7 @@ def _begin(checkpoint: str, device: str, shown: Path | None) -> None:
     torch.set_num_threads(1)
     folder = Path(checkpoint)
     found = None if is_rival(folder) else read(folder) if is_exported(folder) else load(folder)
-    _tester = Tester(found, device=device, shown=None if shown is None else Dataset(shown))
+    _tester = Tester(found, device=device, shown=None if shown is None else Dataset(shown), truth=truth)
 
 
 def bar() -> Progress:

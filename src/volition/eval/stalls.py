@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from volition.errors import said_plainly
+from volition.eval.runner import Crew, spread, tester
 from volition.eval.suites import seeds
 from volition.eval.trials import Tester
 from volition.model.checkpoint import load
@@ -98,23 +99,25 @@ def _away(now: Tick, names: Sequence[str], side: str, position: np.ndarray) -> f
     return float(np.linalg.norm(sent - position))
 
 
-def failures(
-    checkpoint: Path, skills: Sequence[str], episodes: int, *, truth: bool = False
-) -> tuple[list[Failure], dict[str, int]]:
-    """What failed, and how many trials of each skill succeeded."""
-    tester, found, right = Tester(load(checkpoint), truth=truth), list[Failure](), dict[str, int]()
-    for skill in skills:
-        right[skill] = 0
-        for seed in seeds(skill, episodes, "train"):
-            scene = layout(skill, Draw(seed))
-            told = say(scene, scene.goals, np.random.default_rng([seed, 1]), "train").text
-            beside = Beside(skill)
-            outcome = tester.run(scene, told, onlooker=beside).outcome
-            if outcome.success:
-                right[skill] += 1
-            else:
-                found.append(failure(skill, seed, outcome.why, beside.moments))
-    return found, right
+def tried(
+    checkpoint: Path, skills: Sequence[str], episodes: int, *, truth: bool = False, workers: int = 1
+) -> Iterator[tuple[str, int, Failure | None]]:
+    """Skill, seed and what failed, if anything did, of each trial as it ends."""
+    Tester(load(checkpoint), truth=truth)  # who cannot be told is refused here, in one sentence, and not in a worker
+    tasks = [(skill, seed) for skill in skills for seed in seeds(skill, episodes, "train")]
+    crew = Crew(checkpoint=checkpoint, workers=workers, truth=truth)
+    for (skill, seed), found in spread(_try, tasks, crew):
+        yield skill, seed, found
+
+
+def _try(task: tuple[str, int]) -> Failure | None:
+    """In a worker."""
+    skill, seed = task
+    scene = layout(skill, Draw(seed))
+    told = say(scene, scene.goals, np.random.default_rng([seed, 1]), "train").text
+    beside = Beside(skill)
+    outcome = tester().run(scene, told, onlooker=beside).outcome
+    return None if outcome.success else failure(skill, seed, outcome.why, beside.moments)
 
 
 def failure(skill: str, seed: int, why: str, moments: Sequence[Moment]) -> Failure:
@@ -143,6 +146,7 @@ def main(
     skills: tuple[str, ...] = ("press_button", "open_drawer", "pick_and_place"),
     episodes: int = 20,
     truth: bool = False,
+    workers: int = 1,
 ) -> None:
     """Print what the expert would be doing where a policy fails.
 
@@ -153,21 +157,35 @@ def main(
         skills: which to try.
         episodes: held-out scenes of each.
         truth: tell its hands where things truly are: what fails then is not for its eyes to mend (fusion.hands only).
+        workers: processes that try at the same time.
     """
-    found, right = failures(checkpoint, skills, episodes, truth=truth)
+    ended: Counter[str] = Counter()
+    found: list[Failure] = []
+    try:
+        for skill, seed, failed in tried(checkpoint, skills, episodes, truth=truth, workers=workers):
+            ended[skill] += 1
+            found += [failed] if failed else []
+            how = f"{failed.why}, the expert would be {failed.phase or 'beginning'}" if failed else "done"
+            print(f"{ended.total()} of {len(skills) * episodes}: {skill} {seed}: {how}", flush=True)
+    except KeyboardInterrupt:
+        print("Stopped; the tables are of the trials that had ended.")
     for skill in skills:
-        shown = Table(title=f"{skill}: {right[skill]} of {episodes} succeed")
-        for heading in ("failed by", "where the expert would be", "trials", "hand off, mm", "expert walks", "it walks", "seeds"):  # fmt: skip
-            shown.add_column(heading)
-        kinds = Counter((one.why, one.phase) for one in found if one.skill == skill)
-        for (why, phase), count in kinds.most_common():
-            these = [one for one in found if (one.skill, one.why, one.phase) == (skill, why, phase)]
-            shown.add_row(
-                why, phase, str(count), _millimetres([one.off_m for one in these]),
-                f"{np.mean([one.walks for one in these]):.0%}", f"{np.mean([one.walking for one in these]):.0%}",
-                " ".join(str(one.seed) for one in these[:3]),
-            )  # fmt: skip
-        Console().print(shown)
+        if ended[skill]:
+            Console().print(_table(skill, ended[skill], [one for one in found if one.skill == skill]))
+
+
+def _table(skill: str, ended: int, found: Sequence[Failure]) -> Table:
+    shown = Table(title=f"{skill}: {ended - len(found)} of {ended} succeed")
+    for heading in ("failed by", "where the expert would be", "trials", "hand off, mm", "expert walks", "it walks", "seeds"):  # fmt: skip
+        shown.add_column(heading)
+    for (why, phase), count in Counter((one.why, one.phase) for one in found).most_common():
+        these = [one for one in found if (one.why, one.phase) == (why, phase)]
+        shown.add_row(
+            why, phase, str(count), _millimetres([one.off_m for one in these]),
+            f"{np.mean([one.walks for one in these]):.0%}", f"{np.mean([one.walking for one in these]):.0%}",
+            " ".join(str(one.seed) for one in these[:3]),
+        )  # fmt: skip
+    return shown
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
         --> point of each spot, how sure, what is seen there, if asked where it is in metres ┐
     words.pooled (B, Dw), state (B, M, Ds) ------------------------------------------------┴-> MLP --> (B, width)
 
-The first `things` spots are taught where they are, where data sets know (`Grounding` in auxiliaries.py); the `free` ones
+The first `things` spots are taught where they are, where data sets know (`auxiliaries/grounding.py`); the `free` ones
 find by themselves what actions depend on. A hand that must be led to a thing has little else to learn from a picture.
 """
 
