@@ -192,9 +192,11 @@ class Physics:
     def __init__(self) -> None:
         self.otherwise: set[str] = set()
         self.ran = 0
+        self.known = ""  # trials that lay in the folder already
 
     def run_jobs(self, checkpoint: Path, jobs: Sequence[Job], out: Path, **_: Any) -> list[Row]:
         found = [self._row(job) for job in jobs]
+        self.known = (out / "trials.jsonl").read_text() if (out / "trials.jsonl").exists() else ""
         (out / "trials.jsonl").write_text("".join(json.dumps(one) + "\n" for one in found))
         self.ran += len(found)
         return found

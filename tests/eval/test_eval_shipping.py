@@ -15,6 +15,8 @@ from report_tools import Physics
 from volition.errors import ContractError, VolitionError
 from volition.eval import shipping
 from volition.eval.report.manifest import hash_of
+from volition.eval.runner import TRIALS
+from volition.eval.tried import MANIFEST
 from volition.model import shipped
 
 PLAN = {
@@ -45,6 +47,22 @@ def test_it_is_put_into_the_package_with_what_it_could_do(checkpoint: Path, phys
     (line,) = record["trials"]
     assert (line["skill"], line["trials"], line["successes"]) == ("press_button", 10, 4)
     assert shipping.check(folder, workers=1) == []
+
+
+def test_trials_of_its_report_are_not_made_again_and_those_of_another_are_refused(
+    checkpoint: Path, physics: Physics, tmp_path: Path
+) -> None:
+    report = tmp_path / "report"
+    report.mkdir()
+    (report / TRIALS).write_text("as it is\n")
+    (report / MANIFEST).write_text(json.dumps({"checkpoint": "another"}))
+    with pytest.raises(ContractError, match="trials of another checkpoint"):
+        shipping.ship(checkpoint, tmp_path / "plan.json", workers=1, report=report)
+    assert physics.ran == 0
+    (report / MANIFEST).write_text(json.dumps({"checkpoint": hash_of(checkpoint)}))
+    shipping.ship(checkpoint, tmp_path / "plan.json", workers=1, report=report)
+    assert physics.known == "as it is\n"
+    assert (report / TRIALS).exists()
 
 
 def test_doing_worse_than_the_recorded_interval_is_said(checkpoint: Path, physics: Physics, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def row(**changes: Any) -> dict[str, Any]:
 
 
 def test_every_suite_has_its_scenes_of_the_right_split() -> None:
-    jobs = jobs_of(list(SUITES), 2, ("press_button", "pour"))
+    jobs = jobs_of(list(SUITES), 2, ("press_button", "pour", "move"))
     assert len({job.key for job in jobs}) == len(jobs)
     assert all(job.seed >= FIRST for job in jobs)
     for job in jobs:
@@ -39,6 +39,8 @@ def test_every_suite_has_its_scenes_of_the_right_split() -> None:
     assert [(job.skill, job.seed) for job in by_suite["phrasings"]] == [
         (job.skill, job.seed) for job in by_suite["skills"]
     ]
+    assert {job.skill for job in by_suite["skills"]} == {"press_button", "pour", "move"}
+    assert {job.skill for job in by_suite["pairs"]} == {"press_button", "pour"}  # a way to go has no kind and no colour
     assert {len(job.scene().goals) for job in by_suite["chains"]} == {5}
     assert [len(job.scene().goals) for job in by_suite["steps"]] == [1, 1, 2, 2, 3, 3, 4, 4]
 
