@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
@@ -65,6 +66,30 @@ def test_missing_messages_are_counted_by_their_stamps() -> None:
     assert (seen.count, seen.missing) == (57, 3)
     assert seen.rate_hz(stamps[-1]) == pytest.approx(30 * 56 / 59, rel=0.05)
     assert seen.rate_hz(stamps[-1] + 3.0) == 0.0
+
+
+def test_one_thread_counts_while_another_tells() -> None:
+    seen, stop, wrong = Seen(), threading.Event(), list[Exception]()
+
+    def count() -> None:
+        stamp = 0.0
+        while not stop.is_set():
+            seen.add(stamp := stamp + 0.002)
+
+    counting = threading.Thread(target=count)
+    before, _ = sys.getswitchinterval(), sys.setswitchinterval(1e-6)
+    counting.start()
+    try:
+        for _ in range(3000):
+            seen.rate_hz(0.0)
+    except RuntimeError as error:
+        wrong.append(error)
+    finally:
+        sys.setswitchinterval(before)
+        stop.set()
+        counting.join()
+    assert not wrong
+    assert seen.count > 100
 
 
 def test_a_profile_keeps_ros_on_this_machine_unless_it_is_told_otherwise(

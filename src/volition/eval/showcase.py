@@ -2,7 +2,8 @@
 
     skills --layout--> Scene --suggestion--> Request --Conversation--> what came of it -> demo.mp4, summary.json, a table
 
-The scenes are as they come (`--scene-seed` moves on to others): what fails is shown too, beside how often it succeeds.
+The scenes are as they come (`--scene-seed` moves on to others): what fails is shown too, beside how often it succeeds. What it does
+best comes first, and after a minute nothing more is begun.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from volition.sim.choices import layout
 from volition.sim.randomise import Draw
 from volition.sim.stage import Stage
 
+WALL_S = 60.0
+
 
 def showcase(config: DemoConfig, folder: Path) -> int:
     """Exit code 0: it ran; 1: the robot fell. Whether a policy succeeds is what its record and `volition eval` say."""
@@ -34,17 +37,20 @@ def showcase(config: DemoConfig, folder: Path) -> int:
     found, rows = policy_of(config, folder), list[Row]()
     poster = Poster(config.width, config.height) if config.video else None
     rig = Rig(found.spec)
+    record = read_json(folder / RECORD)["trials"] if (folder / RECORD).is_file() else []
+    skills = _best_first(found.skills, record)
     with ExitStack() as stack:
         mp4 = None
         if config.video:
             film = Mp4(config.out / "demo.mp4", width=config.width, height=config.height, fps=config.fps)
             mp4 = stack.enter_context(film)
-        for skill in found.skills:
+        for skill in skills:
+            if time.perf_counter() - began > WALL_S:
+                break
             rows.append(_shown(console, found, rig, skill, config, mp4, poster))
             if rows[-1]["fell"]:
                 break
-    record = read_json(folder / RECORD)["trials"] if (folder / RECORD).is_file() else []
-    console.print(_table(rows, record))
+    console.print(_table(rows, skills[len(rows) :], record))
     write_summary(
         config.out,
         {
@@ -78,15 +84,19 @@ def _shown(
         stage.close()
 
 
-def _table(rows: Sequence[Row], record: Sequence[Row]) -> Table:
+def _best_first(skills: Sequence[str], record: Sequence[Row]) -> list[str]:
+    share = {one["skill"]: one["successes"] / one["trials"] for one in record}
+    return sorted(skills, key=lambda skill: -share.get(skill, 0.0))
+
+
+def _table(rows: Sequence[Row], left_out: Sequence[str], record: Sequence[Row]) -> Table:
     shown = Table(title="what it was told, and how often it does such a thing")
     for heading in ("skill", "told", "now", "in scenes it has never seen"):
         shown.add_column(heading)
-    known = {one["skill"]: one for one in record}
+    known = {one["skill"]: f"{one['successes']} of {one['trials']}" for one in record}
     for row in rows:
-        one = known.get(row["skill"])
-        often = f"{one['successes']} of {one['trials']}" if one else "not recorded"
-        shown.add_row(
-            row["skill"].replace("_", " "), row["instruction"], "reached" if row["success"] else "not reached", often
-        )
+        now = "reached" if row["success"] else "not reached"
+        shown.add_row(row["skill"].replace("_", " "), row["instruction"], now, known.get(row["skill"], "not recorded"))
+    for skill in left_out:
+        shown.add_row(skill.replace("_", " "), "", "not shown", known.get(skill, "not recorded"))
     return shown
